@@ -1,0 +1,22 @@
+/*
+ * Allocation that cannot fail.
+ *
+ * Every queue and table of the program is bounded, so running out of memory is a configuration
+ * error or somebody else's leak: there is nothing left to do but to stop with a message. What is
+ * allocated here is given back with free().
+ */
+#pragma once
+
+#include <stddef.h>
+
+void *mem_alloc(size_t size) __attribute__((returns_nonnull, malloc, warn_unused_result));
+
+/* Like mem_alloc(), all bytes zero. */
+void *mem_zero(size_t size) __attribute__((returns_nonnull, malloc, warn_unused_result));
+
+/* Takes `old` (NULL allowed), returns owned memory that begins with its bytes. */
+void *mem_resize(void *old, size_t size) __attribute__((returns_nonnull, warn_unused_result));
+
+/* Returns an owned copy of the bytes. */
+void *mem_copy(const void *bytes, size_t size)
+	__attribute__((returns_nonnull, malloc, warn_unused_result));
