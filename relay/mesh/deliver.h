@@ -1,0 +1,11 @@
+/* From a parcel to frames: what both kinds of channel do with what comes in. */
+#pragma once
+
+#include "mesh/ports.h"
+#include "wire/parcel.h"
+
+/* Reads a parcel; one that is not for this build is counted, and logged once. Returns false then. */
+bool deliver_open(const struct ports *ports, struct slice bytes, struct parcel *parcel);
+
+/* Returns owned: a PARCEL_MESSAGE's body, framed. Its age is put down in the latency histogram. */
+struct blob *deliver_frames(const struct ports *ports, const struct parcel *parcel);
