@@ -341,18 +341,11 @@ static void set_presence(struct connection *connection, struct slice message)
 void connection_join(struct connection *connection, const struct envelope *envelope,
                      struct slice message)
 {
-	struct roster *roster = mesh_roster(connection->mesh);
 	struct lease *lease = mesh_lease(connection->mesh, envelope->from);
 
 	if (lease != NULL && !slice_equal(lease_owner(lease), blob_slice(connection->owner))) {
 		connection_refuse(connection, ERROR_ID_TAKEN,
 		                  "this id belongs to somebody else who is online", envelope);
-		return;
-	}
-	if (roster_size(roster) >= settings_of(connection)->mesh_peers_max &&
-	    roster_find(roster, envelope->from) == NULL) {
-		connection_refuse(connection, ERROR_MESH_FULL,
-		                  "the mesh has as many peers as it may", envelope);
 		return;
 	}
 	if (connection->state == CONNECTION_LEFT)
@@ -406,6 +399,8 @@ void connection_joined(struct connection *connection)
 void connection_join_failed(struct connection *connection, enum error_code code,
                             const char *message)
 {
+	struct envelope envelope;
+
 	if (connection->state == CONNECTION_JOINED) {
 		mesh_unseat(connection->mesh, connection->seat);
 		connection->opened_ms = now_ms(connection);
@@ -413,8 +408,9 @@ void connection_join_failed(struct connection *connection, enum error_code code,
 	connection->state = CONNECTION_NEW;
 	connection->lease = NULL;
 	connection->change_due = false;
-	connection_error(connection, code, message, NULL,
-	                 code == ERROR_BUS_UNAVAILABLE ? "no" : NULL);
+	if (envelope_read(blob_slice(connection->presence), &envelope) == ENVELOPE_OK)
+		connection_error(connection, code, message, &envelope,
+		                 code == ERROR_BUS_UNAVAILABLE ? "no" : NULL);
 	blob_unref(connection->id);
 	connection->id = NULL;
 	wait_for_presence(connection);

@@ -89,8 +89,6 @@ static void take_presence(struct connection *connection, struct envelope *envelo
 		connection_join(connection, envelope, message);
 		return;
 	}
-	lease_touch(connection_lease(connection));
-
 	if (!connection_agrees(connection, presence.data))
 		connection_change(connection, message);
 }
@@ -177,7 +175,6 @@ static void receive_from_peer(struct connection *connection, const struct envelo
 		connection_refuse(connection, ERROR_NO_PRESENCE, "send a presence first", envelope);
 		return;
 	}
-	lease_touch(connection_lease(connection));
 	if (!router_sender_is_right(connection_sender(connection), envelope))
 		return;
 	if (row->route == ROUTE_HEARTBEAT)
@@ -194,10 +191,10 @@ static void route(struct connection *connection, struct envelope *envelope, stru
 		routing_row(hub_routing(connection_hub(connection)), envelope->type);
 
 	metric_add(row->received, 1);
+	if (connection_is_joined(connection)) /* whatever it says: it lives */
+		lease_touch(connection_lease(connection));
 	switch (row->route) {
 	case ROUTE_DROPPED:
-		if (connection_is_joined(connection))
-			lease_touch(connection_lease(connection));
 		return;
 	case ROUTE_RESERVED:
 		connection_refuse(connection, ERROR_RESERVED_TYPE,

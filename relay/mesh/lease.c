@@ -192,12 +192,22 @@ void lease_take_turn(struct list *lease_link)
 	announce_first(LIST_ENTRY(lease_link, struct lease, turn));
 }
 
+static bool has_room(const struct lease *lease)
+{
+	return mesh_peer_count(lease->mesh) < lease->ports->settings->mesh_peers_max ||
+	       mesh_knows(lease->mesh, lease_id(lease));
+}
+
 static void announce_when_ready(struct lease *lease)
 {
 	bool now;
 
 	if (lease->state != LEASE_SUBSCRIBING || !lease->subscribed || !mesh_is_loaded(lease->mesh))
 		return;
+	if (!has_room(lease)) {
+		fail(lease, ERROR_MESH_FULL, "the mesh has as many peers as it may");
+		return;
+	}
 	if (!hub_ask_turn(mesh_hub(lease->mesh), &lease->turn, &now)) {
 		close_all(lease, CLOSE_TRY_AGAIN, "too many peers are joining, try again later");
 		return;
