@@ -2,6 +2,12 @@
 
 #include "common/utf8.h"
 
+/* Printable ASCII without quotes and backslashes: nearly all there is. */
+static inline bool is_plain(char c)
+{
+	return c >= ' ' && c <= '~' && c != '"' && c != '\\';
+}
+
 static bool needs_escape(uint32_t code)
 {
 	return code < 0x20 || code == '"' || code == '\\' || (code >= 0x7f && code < 0xa0) ||
@@ -31,6 +37,10 @@ void quote_append(struct buffer *out, struct slice text)
 
 	buffer_append(out, SLICE("\""));
 	while (at < text.size) {
+		if (is_plain(text.data[at])) {
+			at++;
+			continue;
+		}
 		size_t size = utf8_decode(text.data + at, text.data + text.size, &code);
 		if (size == 0 || needs_escape(code)) {
 			buffer_append(out, (struct slice){text.data + done, at - done});

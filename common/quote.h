@@ -5,7 +5,7 @@
 #include "common/text.h"
 
 /*
- * Appends the text with quotes around. Quotes, backslashes, control characters (C0, DEL, C1) and the
- * separators U+2028 and U+2029 are escaped; a byte that is not UTF-8 becomes U+FFFD.
+ * Appends the text with quotes around. Quotes, backslashes, control characters (C0, DEL, C1) and
+ * the separators U+2028 and U+2029 are escaped; a byte that is not UTF-8 becomes U+FFFD.
  */
 void quote_append(struct buffer *out, struct slice text);

@@ -235,13 +235,18 @@ static bool within_limits(struct connection *connection, struct slice message)
 	return false;
 }
 
-static void refuse_unreadable(struct connection *connection, enum envelope_fault fault)
+/* The answer echoes the message's id where it has one that could be read. */
+static void refuse_unreadable(struct connection *connection, enum envelope_fault fault,
+                              const struct envelope *envelope)
 {
+	bool partly =
+		fault == ENVELOPE_BAD_TYPE || fault == ENVELOPE_BAD_ID || fault == ENVELOPE_TWICE;
+
 	if (fault == ENVELOPE_NOT_UTF8)
 		connection_close(connection, CLOSE_NOT_UTF8, "text must be UTF-8");
 	else if (limits_take_fault(connection_limits(connection), now_ms(connection)))
 		connection_refuse(connection, ERROR_INVALID_MESSAGE, envelope_fault_text(fault),
-		                  NULL);
+		                  partly ? envelope : NULL);
 	else
 		connection_close(connection, CLOSE_POLICY, "too many messages that can't be read");
 }
@@ -255,7 +260,7 @@ void intake_receive(struct connection *connection, struct slice message)
 
 	enum envelope_fault fault = envelope_read(message, &envelope);
 	if (fault != ENVELOPE_OK) {
-		refuse_unreadable(connection, fault);
+		refuse_unreadable(connection, fault, &envelope);
 		return;
 	}
 	route(connection, &envelope, message);

@@ -29,10 +29,11 @@ static enum member member_of(struct slice name)
 	case 2:
 		return IS(name, "to") ? MEMBER_TO : IS(name, "id") ? MEMBER_ID : MEMBER_OTHER;
 	case 4:
-		return IS(name, "type")   ? MEMBER_TYPE
-		       : IS(name, "from") ? MEMBER_FROM
-		       : IS(name, "data") ? MEMBER_DATA
-		                          : MEMBER_OTHER;
+		if (IS(name, "type"))
+			return MEMBER_TYPE;
+		if (IS(name, "from"))
+			return MEMBER_FROM;
+		return IS(name, "data") ? MEMBER_DATA : MEMBER_OTHER;
 	case 6:
 		return IS(name, "turnId") ? MEMBER_TURN_ID : MEMBER_OTHER;
 	case 9:
@@ -62,7 +63,7 @@ struct reader {
 	unsigned seen;          /* bit 1 << member: the routing members that were there */
 };
 
-/* Its sum is what `unescaped` has room for, and each member comes once. */
+/* Each member comes once, and `unescaped` has room for all of them at their longest. */
 static bool read_text(struct reader *reader, const struct scan_value *value, size_t bytes_max,
                       struct slice *text)
 {
@@ -79,16 +80,19 @@ static enum envelope_fault read_type(struct reader *reader, const struct scan_va
 {
 	struct slice *type = &reader->envelope->type;
 
-	return read_text(reader, value, NAME_TYPE_BYTES_MAX, type) && name_is_type(*type)
-	               ? ENVELOPE_OK
-	               : ENVELOPE_BAD_TYPE;
+	if (read_text(reader, value, NAME_TYPE_BYTES_MAX, type) && name_is_type(*type))
+		return ENVELOPE_OK;
+	*type = (struct slice){0};
+	return ENVELOPE_BAD_TYPE;
 }
 
 static enum envelope_fault read_id(struct reader *reader, const struct scan_value *value,
                                    struct slice *id)
 {
-	return read_text(reader, value, NAME_ID_BYTES_MAX, id) && name_is_id(*id) ? ENVELOPE_OK
-	                                                                          : ENVELOPE_BAD_ID;
+	if (read_text(reader, value, NAME_ID_BYTES_MAX, id) && name_is_id(*id))
+		return ENVELOPE_OK;
+	*id = (struct slice){0};
+	return ENVELOPE_BAD_ID;
 }
 
 static enum envelope_fault read_target(struct reader *reader, const struct scan_value *value,
@@ -149,6 +153,7 @@ static enum envelope_fault no_object(struct scan *scan)
 static enum envelope_fault read_object(struct slice message, struct envelope *envelope)
 {
 	struct reader reader = {.envelope = envelope};
+	enum envelope_fault fault = ENVELOPE_OK;
 	struct scan_value name;
 	struct scan_value value;
 	struct scan scan;
@@ -158,10 +163,12 @@ static enum envelope_fault read_object(struct slice message, struct envelope *en
 		return no_object(&scan);
 	envelope->body = (size_t)(scan.at - message.data);
 	while (scan_member(&scan, &name, &value)) {
-		enum envelope_fault fault = read_member(&reader, member_named(&name), &value);
-		if (fault != ENVELOPE_OK)
-			return fault;
+		enum envelope_fault here = read_member(&reader, member_named(&name), &value);
+		if (fault == ENVELOPE_OK)
+			fault = here; /* and on: the answer to it may need an id that comes later */
 	}
+	if (fault != ENVELOPE_OK)
+		return fault;
 	if (!scan_finished(&scan))
 		return scan.fault == SCAN_TOO_DEEP ? ENVELOPE_TOO_DEEP : ENVELOPE_NOT_JSON;
 	return envelope->type.data != NULL ? ENVELOPE_OK : ENVELOPE_BAD_TYPE;

@@ -13,7 +13,7 @@
 
 #define ENVELOPE_DEPTH_MAX 64
 
-/* Of several faults ENVELOPE_NOT_UTF8 wins, then what is met first on the way through the message. */
+/* Of several faults ENVELOPE_NOT_UTF8 wins, then what is met first on the way. */
 enum envelope_fault {
 	ENVELOPE_OK,
 	ENVELOPE_NOT_UTF8,   /* anywhere in the message, whatever else is wrong: close 1007 */
@@ -46,7 +46,10 @@ struct envelope {
 	char unescaped[4 * NAME_ID_BYTES_MAX + NAME_TYPE_BYTES_MAX];
 };
 
-/* Reads the message, whose bytes the envelope borrows. The envelope is only good after ENVELOPE_OK. */
+/*
+ * Reads the message, whose bytes the envelope borrows. After BAD_TYPE, BAD_ID and TWICE what could be
+ * read is there all the same, for the answer; after any other fault the envelope is of no use.
+ */
 enum envelope_fault envelope_read(struct slice message, struct envelope *envelope);
 
 /* A sentence for the client that sent it. */

@@ -40,7 +40,7 @@ static char *write_head(char *out, unsigned first_byte, size_t payload)
 	return out;
 }
 
-/* Moves the next `size` bytes of the parts to `out`. `current` is what is left of the first of them. */
+/* Copies the next `size` bytes of the parts. `current` is what is left of the first of them. */
 static char *write_payload(char *out, size_t size, const struct slice **parts,
                            struct slice *current)
 {
@@ -105,11 +105,11 @@ static size_t first_frame(struct slice frames)
 	if (frames.size < 2)
 		return 0;
 
-	size_t payload = (unsigned char)frames.data[1];
+	const unsigned char *head = (const unsigned char *)frames.data;
+	size_t payload = head[1];
 	if (payload > SHORT_SIZE_MAX) {
 		assert(payload == TWO_BYTES_FOLLOW && frames.size >= 4);
-		payload =
-			(size_t)(unsigned char)frames.data[2] << 8 | (unsigned char)frames.data[3];
+		payload = (size_t)head[2] << 8 | head[3];
 	}
 	size_t size = head_size(payload) + payload;
 	assert(size <= frames.size);

@@ -15,9 +15,9 @@ static bool is_printable_word(const char *at)
 	uint64_t word;
 
 	memcpy(&word, at, sizeof(word));
-	/* A high bit is set by what is below 0x20, by 0x7f, by 0x80 and more, or by a carry from one of these. */
-	return ((word | (word - EACH_BYTE(0x20U)) | (word + EACH_BYTE(1U))) & EACH_BYTE(0x80U)) ==
-	       0;
+	/* A high bit comes from 0x80 and more, from below 0x20, from 0x7f, or over from one of them. */
+	uint64_t odd = word | (word - EACH_BYTE(0x20U)) | (word + EACH_BYTE(1U));
+	return (odd & EACH_BYTE(0x80U)) == 0;
 }
 
 /* Is it printable ASCII, at least eight bytes of it? Nearly all names are. */

@@ -7,9 +7,6 @@
 #include "common/utf8.h"
 #include "wire/escape.h"
 
-/* One bit of a word per open container. */
-_Static_assert(SCAN_DEPTH_MAX <= 64, "container_end() keeps the kinds of containers in 64 bits");
-
 static bool fail(struct scan *scan, enum scan_fault fault)
 {
 	if (scan->fault == SCAN_OK)
@@ -55,8 +52,8 @@ static inline unsigned stops(const char *at)
 	__m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)at);
 	__m128i quotes = _mm_cmpeq_epi8(bytes, _mm_set1_epi8('"'));
 	__m128i backslashes = _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\\'));
-	__m128i controls =
-		_mm_cmplt_epi8(bytes, _mm_set1_epi8(0x20)); /* signed: 0x80 and more are negative */
+	/* Signed: 0x80 and more are negative, and so are found with the controls. */
+	__m128i controls = _mm_cmplt_epi8(bytes, _mm_set1_epi8(0x20));
 
 	return (unsigned)_mm_movemask_epi8(
 		_mm_or_si128(_mm_or_si128(quotes, backslashes), controls));
@@ -70,7 +67,7 @@ static inline size_t first_stop(unsigned found)
 #define STRIDE 8
 #define EACH_BYTE(byte) (0x0101010101010101U * (byte))
 
-/* Sets the high bit of each byte that is less than the bound; wrong ones only above the lowest right one. */
+/* Sets the high bit of bytes below the bound; it is wrong at most above the lowest right one. */
 static inline uint64_t less(uint64_t word, uint64_t bound)
 {
 	return (word - EACH_BYTE(bound)) & ~word;
@@ -209,12 +206,25 @@ static inline bool is_opening(char c)
 	return c == '{' || c == '[';
 }
 
+/* Which containers are open: a bit for each, the innermost one lowest, set if it is an object. */
+typedef uint64_t kinds;
+_Static_assert(SCAN_DEPTH_MAX <= 64, "there must be a bit for each");
+
+static inline bool in_object(kinds open)
+{
+	return (open & 1) != 0;
+}
+
+static inline char closing_of(kinds open)
+{
+	return in_object(open) ? '}' : ']';
+}
+
 /* Objects and arrays, with all that is in them. */
 static const char *container_end(struct scan *scan, const char *at)
 {
 	const char *end = scan->end;
-	uint64_t objects =
-		0; /* a bit per open container, the innermost one lowest: is it an object? */
+	kinds open = 0;
 	unsigned depth = 0;
 	bool escaped;
 
@@ -225,12 +235,12 @@ static const char *container_end(struct scan *scan, const char *at)
 				return NULL;
 			}
 			depth++;
-			objects = objects << 1 | (*at == '{');
+			open = open << 1 | (*at == '{');
 			at = skip_space(at + 1, end);
 			if (at == end)
 				return NULL;
-			if (*at != ((objects & 1) != 0 ? '}' : ']')) {
-				if ((objects & 1) != 0 && (at = name_end(at, end)) == NULL)
+			if (*at != closing_of(open)) {
+				if (in_object(open) && (at = name_end(at, end)) == NULL)
 					return NULL;
 				continue;
 			}
@@ -242,9 +252,9 @@ static const char *container_end(struct scan *scan, const char *at)
 		}
 
 		/* A value ended, or an empty container is about to. */
-		while (at < end && *at == ((objects & 1) != 0 ? '}' : ']')) {
+		while (at < end && *at == closing_of(open)) {
 			at++;
-			objects >>= 1;
+			open >>= 1;
 			if (--depth == 0)
 				return at;
 			at = skip_space(at, end);
@@ -252,7 +262,7 @@ static const char *container_end(struct scan *scan, const char *at)
 		if (at == end || *at != ',')
 			return NULL;
 		at = skip_space(at + 1, end);
-		if ((objects & 1) != 0 && (at = name_end(at, end)) == NULL)
+		if (in_object(open) && (at = name_end(at, end)) == NULL)
 			return NULL;
 	}
 }

@@ -46,10 +46,10 @@ void scan_begin(struct scan *scan, struct slice text);
  */
 bool scan_enter(struct scan *scan, char bracket);
 
-/* Takes the next member of the object that was entered. Returns false at its end, and at a fault. */
+/* Takes the next member of the object entered. Returns false at its end, and at a fault. */
 bool scan_member(struct scan *scan, struct scan_value *name, struct scan_value *value);
 
-/* Takes the next item of the array that was entered. Returns false at its end, and at a fault. */
+/* Takes the next item of the array entered. Returns false at its end, and at a fault. */
 bool scan_item(struct scan *scan, struct scan_value *value);
 
 /* Takes a value. Returns false at a fault. */
@@ -59,8 +59,8 @@ bool scan_value(struct scan *scan, struct scan_value *value);
 bool scan_finished(struct scan *scan);
 
 /*
- * Gives the text of a string: a slice of the value if nothing is escaped, else unescaped into `out`.
- * Returns false if it is no string, longer than `capacity`, or has a lone surrogate.
+ * Gives the text of a string: a slice of the value if nothing is escaped, else it is unescaped into
+ * `out`. Returns false if it is no string, longer than `capacity`, or has a lone surrogate.
  */
 static inline bool scan_text(const struct scan_value *value, char *out, size_t capacity,
                              struct slice *text)

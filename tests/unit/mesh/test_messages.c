@@ -280,6 +280,18 @@ static void what_can_not_be_read_is_answered_and_then_closed(void **state)
 	assert_int_equal(a->closed, CLOSE_POLICY);
 }
 
+static void the_answer_to_a_bad_message_has_its_id(void **state)
+{
+	struct socket *a = world_join(world, "a");
+
+	(void)state;
+	world_say(world, a, "{\"type\":\"direct\",\"to\":7,\"turnId\":\"t9\"}");
+	const char *sent = world_sent(a);
+	assert_non_null(strstr(sent, "invalid_message"));
+	assert_non_null(strstr(sent, "\"type\":\"direct\""));
+	assert_non_null(strstr(sent, "\"id\":\"t9\""));
+}
+
 static void text_that_is_not_utf8_ends_the_connection(void **state)
 {
 	struct socket *a = world_join(world, "a");
@@ -349,6 +361,7 @@ int main(void)
 		TEST(dropped_and_reserved_types_go_nowhere),
 		TEST(echoes_are_dropped_and_told_once_a_minute),
 		TEST(what_can_not_be_read_is_answered_and_then_closed),
+		TEST(the_answer_to_a_bad_message_has_its_id),
 		TEST(text_that_is_not_utf8_ends_the_connection),
 		TEST(a_flood_is_refused_and_then_closed),
 		TEST(a_full_queue_is_told_and_a_pressed_bus_holds_senders_back),

@@ -152,7 +152,7 @@ static void unknown_tags_are_passed_over(void **state)
 	struct slice tags =
 		SLICE("\xc8\x03xyz\x01\x00\x02\x08\x00\x00\x00\x00\x00\x00\x00\x07\xff\x01z");
 	struct parcel parcel;
-	char bytes[200];
+	char bytes[PARCEL_HEAD_BYTES_MAX];
 	size_t size = parcel_head(&plain, bytes);
 
 	memcpy(bytes + size, tags.data, tags.size);
