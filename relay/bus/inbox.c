@@ -1,0 +1,109 @@
+#include "bus/inbox.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "bus/announces.h"
+#include "bus/keys.h"
+#include "bus/leaves.h"
+#include "bus/link.h"
+#include "bus/subscriptions.h"
+#include "bus/topic.h"
+#include "common/memory.h"
+#include "mesh/lease.h"
+
+struct inbox {
+	struct list in_topic;
+	struct topic *topic; /* counted */
+	struct lease *owner;
+	unsigned references;
+	struct blob *key; /* also the channel */
+	size_t peer_bytes; /* the end of it */
+	struct subscription *subscription;
+};
+
+static void on_subscribed(void *context)
+{
+	struct inbox *inbox = context;
+
+	lease_subscribed(inbox->owner);
+}
+
+static void on_received(void *context, struct slice message)
+{
+	struct inbox *inbox = context;
+
+	lease_receive(inbox->owner, message);
+}
+
+static const struct holder holder = {on_subscribed, on_received};
+
+struct inbox *inbox_open(struct topic *topic, struct slice peer, struct lease *owner)
+{
+	struct link *link = topic_link(topic);
+	struct inbox *inbox = mem_zero(sizeof(*inbox));
+
+	inbox->topic = topic_ref(topic);
+	inbox->owner = owner;
+	inbox->references = 1;
+	inbox->key = keys_peer(slice_of(link->settings->prefix), topic_mesh(topic), peer);
+	inbox->peer_bytes = peer.size;
+	list_append(topic_inboxes(topic), &inbox->in_topic);
+	inbox->subscription = subscription_open(link->subscriptions, inbox->key, &holder, inbox);
+	leaves_forget(link->leaves, blob_slice(inbox->key));
+	return inbox;
+}
+
+void inbox_close(struct inbox *inbox, bool leave)
+{
+	announces_flush(topic_announces(inbox->topic)); /* what was announced comes before the end of it */
+	subscription_close(inbox->subscription);
+	list_remove(&inbox->in_topic);
+	inbox->owner = NULL;
+	if (leave)
+		leaves_add(topic_link(inbox->topic)->leaves, inbox);
+	inbox_unref(inbox);
+}
+
+struct inbox *inbox_ref(struct inbox *inbox)
+{
+	inbox->references++;
+	return inbox;
+}
+
+void inbox_unref(struct inbox *inbox)
+{
+	assert(inbox->references > 0);
+	if (--inbox->references > 0)
+		return;
+	blob_unref(inbox->key);
+	topic_unref(inbox->topic);
+	free(inbox);
+}
+
+struct topic *inbox_topic(const struct inbox *inbox)
+{
+	return inbox->topic;
+}
+
+struct lease *inbox_owner(const struct inbox *inbox)
+{
+	return inbox->owner;
+}
+
+struct slice inbox_key(const struct inbox *inbox)
+{
+	return blob_slice(inbox->key);
+}
+
+struct slice inbox_peer(const struct inbox *inbox)
+{
+	return (struct slice){inbox->key->bytes + inbox->key->size - inbox->peer_bytes, inbox->peer_bytes};
+}
+
+struct inbox *inbox_next(struct list *inboxes, struct inbox *previous)
+{
+	struct list *next = previous == NULL ? inboxes->next : previous->in_topic.next;
+
+	return next == inboxes ? NULL : LIST_ENTRY(next, struct inbox, in_topic);
+}

@@ -1,0 +1,29 @@
+/*
+ * "The node's last connection of this peer is gone": owed to Redis until it has answered, also over
+ * outages, unless the peer comes back here or its lease has lapsed anyway.
+ */
+#pragma once
+
+#include <stdbool.h>
+
+#include "common/text.h"
+
+struct inbox;
+struct leaves;
+struct link;
+
+/* Returns owned. */
+struct leaves *leaves_create(struct link *link);
+/* Accepts NULL. */
+void leaves_destroy(struct leaves *leaves);
+
+/* The inbox was closed. */
+void leaves_add(struct leaves *leaves, struct inbox *inbox);
+
+/* The peer whose key this is came back. */
+void leaves_forget(struct leaves *leaves, struct slice key);
+
+/* Sends what is owed from before this session. */
+void leaves_repeat(struct leaves *leaves);
+
+bool leaves_none(const struct leaves *leaves);

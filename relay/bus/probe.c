@@ -1,0 +1,205 @@
+/*
+ * The happy path: nothing was heard for `probe_ms`; PUBLISH on the node's own channel; it comes back.
+ *
+ * Failures: it does not within ANSWER_MS_MAX although nothing else came either, or the loop did not
+ * turn for longer than TTL/6. Both fail the session.
+ */
+#include "bus/probe.h"
+
+#include <stdlib.h>
+
+#include "bus/command.h"
+#include "bus/keys.h"
+#include "bus/link.h"
+#include "bus/recovery.h"
+#include "bus/reply.h"
+#include "bus/session.h"
+#include "common/clock.h"
+#include "common/memory.h"
+#include "common/timers.h"
+
+#define ANSWER_MS_MAX 3000
+
+struct probe {
+	struct link *link;
+	struct blob *channel;
+	struct timer watch;
+	uint64_t awake_ms;  /* clock_boot_ms() when the loop was last seen to turn */
+	uint64_t tick_ms;   /* the watch fires at least this often */
+	uint64_t heard_ms;  /* the last message on the subscriber */
+	uint64_t number;    /* of the last probe */
+	uint64_t sent_ms;
+	bool in_flight;
+	bool accepted;      /* the connection for commands has answered */
+	bool subscribed;
+};
+
+static uint64_t later(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
+}
+
+bool probe_is_awake(struct probe *probe)
+{
+	uint64_t now = clock_boot_ms();
+	uint64_t gap = now - probe->awake_ms;
+
+	probe->awake_ms = now;
+	if (gap <= probe->tick_ms + probe->link->settings->ttl_ms / 6)
+		return true;
+	session_fail(probe->link->session, "this process stood still");
+	return false;
+}
+
+void probe_heard(struct probe *probe)
+{
+	probe->heard_ms = link_now_ms(probe->link);
+}
+
+/* ---- Sending */
+
+static void on_published(redisAsyncContext *redis, void *reply, void *context)
+{
+	struct probe *probe = context;
+
+	(void)redis;
+	if (session_judge(probe->link->session, reply) != ANSWER_LOST)
+		probe->accepted = true;
+}
+
+static void send(struct probe *probe)
+{
+	struct link *link = probe->link;
+	struct buffer *command = link_command(link, 3);
+	char head[PARCEL_HEAD_BYTES_MAX];
+	struct slice start = link_head(link, PARCEL_PROBE, head);
+
+	probe->number++;
+	probe->sent_ms = link_now_ms(link);
+	probe->in_flight = true;
+	probe->accepted = false;
+	command_add(command, SLICE("PUBLISH"));
+	command_add(command, blob_slice(probe->channel));
+	command_add_size(command, start.size + sizeof(probe->number));
+	buffer_append(command, start);
+	buffer_append(command, (struct slice){(const char *)&probe->number, sizeof(probe->number)});
+	buffer_append(command, SLICE("\r\n"));
+	session_command(link->session, command_end(command), on_published, probe);
+}
+
+/* ---- Watching */
+
+/* When a probe in flight is overdue. Either connection may still work off what came before it. */
+static uint64_t overdue_ms(const struct probe *probe)
+{
+	const struct session *session = probe->link->session;
+	uint64_t last = probe->accepted ? session_subscriber_heard_ms(session) : session_command_heard_ms(session);
+
+	return later(probe->sent_ms, last) + ANSWER_MS_MAX;
+}
+
+static uint64_t silent_ms(const struct probe *probe)
+{
+	uint64_t answered_ms = session_command_heard_ms(probe->link->session);
+
+	return (answered_ms < probe->heard_ms ? answered_ms : probe->heard_ms) + probe->link->settings->probe_ms;
+}
+
+static void on_watch(void *context)
+{
+	struct probe *probe = context;
+	uint64_t now = link_now_ms(probe->link);
+
+	if (!session_is_ready(probe->link->session) || !probe_is_awake(probe))
+		return;
+	if (probe->subscribed && probe->in_flight && now >= overdue_ms(probe)) {
+		session_fail(probe->link->session, probe->accepted ? "the subscriber is deaf" : "no answer");
+		return;
+	}
+	if (probe->subscribed && !probe->in_flight && now >= silent_ms(probe))
+		send(probe);
+
+	uint64_t next = probe->in_flight ? overdue_ms(probe) : silent_ms(probe);
+	uint64_t wait = next > now ? next - now : 1;
+	timer_set(probe->link->timers, &probe->watch, wait < probe->tick_ms ? wait : probe->tick_ms);
+}
+
+/* ---- Hearing */
+
+static void hear(struct probe *probe, struct slice bytes)
+{
+	struct parcel parcel;
+	uint64_t number;
+
+	if (parcel_read(bytes, &parcel) != PARCEL_OK || parcel.kind != PARCEL_PROBE ||
+	    parcel.body.size != sizeof(number))
+		return;
+	memcpy(&number, parcel.body.data, sizeof(number));
+	if (!probe->in_flight || number != probe->number)
+		return;
+	probe->in_flight = false;
+	histogram_observe(probe->link->meters.probe_seconds,
+	        (double)(link_now_ms(probe->link) - probe->sent_ms) / 1000);
+}
+
+static void on_message(redisAsyncContext *redis, void *reply, void *context)
+{
+	struct probe *probe = context;
+
+	(void)redis;
+	if (session_judge(probe->link->session, reply) != ANSWER_OK)
+		return;
+	probe_heard(probe);
+	if (slice_is(reply_text(reply_item(reply, 0)), "message")) {
+		hear(probe, reply_text(reply_item(reply, 2)));
+		return;
+	}
+	probe->subscribed = true;
+	recovery_subscribed(probe->link->recovery);
+}
+
+void probe_subscribe(struct probe *probe)
+{
+	struct link *link = probe->link;
+	struct buffer *command = link_command(link, 2);
+
+	if (probe->channel == NULL)
+		probe->channel = keys_node(slice_of(link->settings->prefix), link->node);
+	command_add(command, SLICE("SUBSCRIBE"));
+	command_add(command, blob_slice(probe->channel));
+	session_subscriber(link->session, command_end(command), on_message, probe);
+}
+
+void probe_start(struct probe *probe)
+{
+	probe->in_flight = false;
+	probe->subscribed = false;
+	probe->awake_ms = clock_boot_ms();
+	probe_heard(probe);
+	timer_set(probe->link->timers, &probe->watch, probe->tick_ms);
+}
+
+void probe_stop(struct probe *probe)
+{
+	timer_stop(probe->link->timers, &probe->watch);
+}
+
+struct probe *probe_create(struct link *link)
+{
+	struct probe *probe = mem_zero(sizeof(*probe));
+	uint64_t sixth = link->settings->ttl_ms / 6;
+
+	probe->link = link;
+	probe->tick_ms = sixth < link->settings->probe_ms ? sixth : link->settings->probe_ms;
+	timer_init(&probe->watch, on_watch, probe);
+	return probe;
+}
+
+void probe_destroy(struct probe *probe)
+{
+	if (probe == NULL)
+		return;
+	probe_stop(probe);
+	blob_unref(probe->channel);
+	free(probe);
+}

@@ -1,0 +1,21 @@
+/* Reading what Redis answered. All functions accept NULL, which is no answer at all. */
+#pragma once
+
+#include <hiredis/hiredis.h>
+
+#include "common/text.h"
+
+/* The text of a string, status or error reply; absent if it is none. */
+struct slice reply_text(const redisReply *reply);
+
+/* A number, also one that is told as text ("1760000000123", "1.5e12"); `otherwise` if it is none or negative. */
+uint64_t reply_number(const redisReply *reply, uint64_t otherwise);
+
+/* The size of an array, 0 if it is none. */
+size_t reply_count(const redisReply *reply);
+
+/* An item of an array; NULL if there is none. */
+const redisReply *reply_item(const redisReply *reply, size_t place);
+
+/* The time in ms that TIME told; 0 if it told none. */
+uint64_t reply_time_ms(const redisReply *reply);

@@ -1,0 +1,144 @@
+/* What a Redis URL may look like, and that a wrong one is refused with a sentence. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "bus/address.h"
+#include "bus/command.h"
+#include "bus/keys.h"
+
+struct good {
+	const char *url;
+	const char *host;
+	unsigned port;
+	const char *path;
+	const char *user;
+	const char *password;
+	unsigned database;
+};
+
+static void check_text(const char *got, const char *wanted)
+{
+	if (wanted == NULL)
+		assert_null(got);
+	else
+		assert_string_equal(got, wanted);
+}
+
+static void good_urls_are_read(void **state)
+{
+	static const struct good cases[] = {
+	        {"redis://localhost", "localhost", 6379, NULL, NULL, NULL, 0},
+	        {"redis://localhost/", "localhost", 6379, NULL, NULL, NULL, 0},
+	        {"redis://10.0.0.1:7000/3", "10.0.0.1", 7000, NULL, NULL, NULL, 3},
+	        {"redis://[::1]", "::1", 6379, NULL, NULL, NULL, 0},
+	        {"redis://[fe80::1]:65535/15", "fe80::1", 65535, NULL, NULL, NULL, 15},
+	        {"redis://u:p@h", "h", 6379, NULL, "u", "p", 0},
+	        {"redis://:p@h:1", "h", 1, NULL, NULL, "p", 0},
+	        {"redis://u@h", "h", 6379, NULL, "u", NULL, 0},
+	        {"redis://u:p@ss:w/rd@h:2/4", "h", 2, NULL, "u", "p@ss:w/rd", 4},
+	        {"redis://%75%3A:%40%2f@h", "h", 6379, NULL, "u:", "@/", 0},
+	        {"unix:/run/redis.sock", NULL, 0, "/run/redis.sock", NULL, NULL, 0},
+	        {"unix:///run/a@b", NULL, 0, "/run/a@b", NULL, NULL, 0},
+	        {"unix://u:p%2F@/run/r", NULL, 0, "/run/r", "u", "p/", 0},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct address address;
+		const char *error = NULL;
+		if (!address_parse(cases[i].url, &address, &error))
+			fail_msg("%s: %s", cases[i].url, error);
+		check_text(address.host, cases[i].host);
+		check_text(address.path, cases[i].path);
+		check_text(address.user, cases[i].user);
+		check_text(address.password, cases[i].password);
+		assert_int_equal(address.port, cases[i].port);
+		assert_int_equal(address.database, cases[i].database);
+		address_fini(&address);
+	}
+}
+
+static void bad_urls_are_refused(void **state)
+{
+	static const char *const cases[] = {
+	        "", "localhost", "http://localhost", "redis:/localhost", "redis://", "redis://:6379",
+	        "redis://h:", "redis://h:0", "redis://h:65536", "redis://h:1x", "redis://h:1:2", "redis://h/x",
+	        "redis://h/-1", "redis://h/1/2", "redis://h?db=1", "redis://[::1", "redis://[::1]6379", "redis://[]",
+	        "redis://u:p@", "redis://u:%4@h", "redis://u:%zz@h", "redis://%:p@h", "redis://u:%00@h", "redis://a b", "unix:", "unix:run",
+	        "unix://run/redis", "unix://u:p@", "rediss://h",
+	        "unix:/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct address address;
+		const char *error = NULL;
+		if (address_parse(cases[i], &address, &error))
+			fail_msg("taken: %s", cases[i]);
+		assert_non_null(error);
+		assert_true(strlen(error) > 20);
+	}
+}
+
+static void descriptions_hold_no_password(void **state)
+{
+	struct address address;
+	const char *error;
+	char text[64];
+
+	(void)state;
+	assert_true(address_parse("redis://user:secret@host:7/1", &address, &error));
+	address_describe(&address, text, sizeof(text));
+	assert_string_equal(text, "host:7");
+	address_fini(&address);
+}
+
+static void check_name(struct blob *name, const char *wanted)
+{
+	assert_int_equal(name->size, strlen(wanted));
+	assert_memory_equal(name->bytes, wanted, name->size);
+	blob_unref(name);
+}
+
+static void names_share_the_tag_of_the_mesh(void **state)
+{
+	(void)state;
+	check_name(keys_index(SLICE("relay:"), SLICE("m")), "relay:{m}:peers");
+	check_name(keys_broadcast(SLICE("relay:"), SLICE("m")), "relay:{m}:broadcast");
+	check_name(keys_peer(SLICE("x"), SLICE("m"), SLICE("a:{b}")), "x{m}:peer:a:{b}");
+	check_name(keys_node(SLICE(""), 0x1f), "{~}:node:000000000000001f");
+}
+
+static void commands_carry_any_bytes(void **state)
+{
+	struct buffer out = {0};
+
+	(void)state;
+	command_begin(&out, 4);
+	command_add(&out, SLICE("SET"));
+	command_add(&out, SLICE("a\r\n\0b"));
+	command_add(&out, SLICE(""));
+	command_add_number(&out, UINT64_MAX);
+	struct slice command = command_end(&out);
+	const char wanted[] = "*4\r\n$3\r\nSET\r\n$5\r\na\r\n\0b\r\n$0\r\n\r\n$20\r\n18446744073709551615\r\n";
+	assert_int_equal(command.size, sizeof(wanted) - 1);
+	assert_memory_equal(command.data, wanted, sizeof(wanted)); /* with the zero behind it */
+	buffer_fini(&out);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	        cmocka_unit_test(good_urls_are_read),
+	        cmocka_unit_test(bad_urls_are_refused),
+	        cmocka_unit_test(descriptions_hold_no_password),
+	        cmocka_unit_test(names_share_the_tag_of_the_mesh),
+	        cmocka_unit_test(commands_carry_any_bytes),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

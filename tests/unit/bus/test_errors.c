@@ -1,0 +1,114 @@
+/* Which errors end a session, and which are only about the command. */
+#include "tests/unit/bus/proxy.h"
+
+static int start(void **state)
+{
+	*state = world_create();
+	return 0;
+}
+
+static int stop(void **state)
+{
+	world_destroy(*state);
+	return 0;
+}
+
+static void replica_is_not_used(void **state)
+{
+	struct world *world = *state;
+	struct node a;
+
+	ask(&world->server, "REPLICAOF 127.0.0.1 1");
+	node_start(&a, world);
+	run_ms(world, 300);
+	assert_int_equal(a.hub.state, BUS_DOWN);
+	ask(&world->server, "REPLICAOF NO ONE");
+	AWAIT(world, a.hub.state == BUS_UP);
+
+	/* Demoted under our feet: the next write says so. */
+	a.mesh.topic = bus_port()->topic_open(a.bus, SLICE("m"), &a.mesh);
+	struct lease alice;
+	lease_join(&alice, &a, world, "alice");
+	ask(&world->server, "REPLICAOF 127.0.0.1 1");
+	announce_as(&alice, true);
+	AWAIT(world, a.hub.state == BUS_DOWN);
+	AWAIT(world, alice.answers[ANNOUNCE_LOST] == 1);
+	ask(&world->server, "REPLICAOF NO ONE");
+	AWAIT(world, a.hub.state == BUS_UP);
+	lease_close(&alice, true);
+	node_stop(&a);
+}
+
+static void errors_about_redis_end_the_session(void **state)
+{
+	static const char *const errors[] = {
+	        "-READONLY You can't write against a read only replica.\r\n",
+	        "-NOREPLICAS Not enough good replicas to write.\r\n",
+	        "-MASTERDOWN Link with MASTER is down\r\n",
+	        "-LOADING Redis is loading the dataset in memory\r\n",
+	        "-NOAUTH Authentication required.\r\n",
+	        "-MOVED 3999 127.0.0.1:6381\r\n",
+	        "what is this?\r\n",
+	        "*-5\r\n",
+	};
+	struct world *world = *state;
+	struct proxy proxy;
+	struct node a;
+	struct lease alice;
+
+	proxy_start(&proxy, world);
+	node_start(&a, world);
+	node_open(&a, world);
+	lease_join(&alice, &a, world, "alice");
+	for (size_t i = 0; i < sizeof(errors) / sizeof(errors[0]); i++) {
+		proxy.answer = errors[i];
+		bus_port()->refresh(alice.inbox, clock_mono_ms());
+		publish(&a, "alice", "x", 1);
+		AWAIT(world, a.hub.state == BUS_DOWN);
+		run_ms(world, 100);
+		proxy.answer = NULL;
+		AWAIT(world, a.hub.state == BUS_UP);
+	}
+	assert_int_equal(alice.lost, 0);
+	lease_close(&alice, true);
+	node_stop(&a);
+	proxy_stop(&proxy);
+}
+
+static void other_errors_do_not(void **state)
+{
+	struct world *world = *state;
+	struct proxy proxy;
+	struct node a;
+	struct lease alice;
+
+	world->settings.probe_ms = 5000;
+	proxy_start(&proxy, world);
+	node_start(&a, world);
+	node_open(&a, world);
+	lease_join(&alice, &a, world, "alice");
+	proxy.answer = "-ERR no\r\n";
+	announce_as(&alice, true);
+	AWAIT(world, alice.answers[ANNOUNCE_REFUSED] == 1);
+	publish(&a, "alice", "x", 1);
+	AWAIT(world, a.mesh.unpublished[UNPUBLISHED_NOT_SENT] == 1);
+	proxy.answer = NULL;
+	assert_int_equal(a.hub.state, BUS_UP);
+	lease_close(&alice, true);
+	AWAIT(world, bus_is_settled(a.bus));
+	node_stop(&a);
+	proxy_stop(&proxy);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, start, stop)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	        TEST(replica_is_not_used),
+	        TEST(errors_about_redis_end_the_session),
+	        TEST(other_errors_do_not),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,120 @@
+/* A link that looks well and is not, and a node that stood still. */
+#include "tests/unit/bus/proxy.h"
+
+static int start(void **state)
+{
+	*state = world_create();
+	return 0;
+}
+
+static int stop(void **state)
+{
+	world_destroy(*state);
+	return 0;
+}
+
+static void silent_redis_is_noticed(void **state)
+{
+	struct world *world = *state;
+	struct pair_of_nodes two;
+
+	world->settings.ttl_ms = 30000;
+	meet(&two, world);
+	run_ms(world, 1000); /* probes come and go */
+	assert_int_equal(two.a.hub.state, BUS_UP);
+	uint64_t since = clock_mono_ms();
+	kill(world->server.pid, SIGSTOP);
+	AWAIT(world, two.a.hub.state == BUS_DOWN && two.b.hub.state == BUS_DOWN);
+	assert_in_range(clock_mono_ms() - since, 2900, 300 + 3000 + 500);
+	kill(world->server.pid, SIGCONT);
+	AWAIT(world, two.a.hub.state == BUS_UP && two.b.hub.state == BUS_UP);
+	publish(&two.a, "bob", "back", 1);
+	AWAIT(world, two.bob.messages == 1);
+	part(&two);
+}
+
+static void short_stop_of_redis_costs_nothing(void **state)
+{
+	struct world *world = *state;
+	struct pair_of_nodes two;
+
+	world->settings.ttl_ms = 30000;
+	meet(&two, world);
+	kill(world->server.pid, SIGSTOP);
+	publish(&two.a, "bob", "late", 1);
+	run_ms(world, 2000);
+	kill(world->server.pid, SIGCONT);
+	AWAIT(world, two.bob.messages == 1);
+	assert_int_equal(two.a.hub.changes, 3);
+	part(&two);
+}
+
+static void deaf_subscriber_is_noticed(void **state)
+{
+	struct world *world = *state;
+	struct proxy proxy;
+	struct pair_of_nodes two;
+
+	world->settings.ttl_ms = 30000;
+	proxy_start(&proxy, world);
+	meet(&two, world);
+	proxy.deafens = true;
+	AWAIT(world, two.a.hub.state != BUS_UP && two.b.hub.state != BUS_UP);
+	run_ms(world, 1000);
+	assert_true(two.a.hub.state != BUS_UP);
+	proxy.deafens = false;
+	AWAIT(world, two.a.hub.state == BUS_UP && two.b.hub.state == BUS_UP);
+	publish(&two.a, "bob", "heard", 1);
+	AWAIT(world, two.bob.messages == 1);
+	part(&two);
+	proxy_stop(&proxy);
+}
+
+/* Stops this process for a while, from outside. */
+static void freeze_ms(unsigned ms)
+{
+	pid_t self = getpid();
+	pid_t child = fork();
+
+	if (child == 0) {
+		kill(self, SIGSTOP);
+		usleep(ms * 1000);
+		kill(self, SIGCONT);
+		_exit(0);
+	}
+	usleep(50000);
+	waitpid(child, NULL, 0);
+}
+
+/* Others have told its peers offline meanwhile; what waits in its sockets is from before. */
+static void frozen_node_does_not_deliver_its_backlog(void **state)
+{
+	struct world *world = *state;
+	struct pair_of_nodes two;
+
+	world->settings.ttl_ms = 1200;
+	meet(&two, world);
+	publish(&two.a, "bob", "stale", 1);
+	event_base_loop(world->base, EVLOOP_NONBLOCK); /* it is written, and comes back while we are frozen */
+	unsigned before = two.bob.messages;
+	freeze_ms(1500);
+	AWAIT(world, two.b.hub.changes > 3);
+	AWAIT(world, two.a.hub.state == BUS_UP && two.b.hub.state == BUS_UP);
+	assert_int_equal(two.bob.messages, before);
+	assert_int_equal(two.b.mesh.losses + two.a.mesh.losses, 2);
+	part(&two);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, start, stop)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	        TEST(silent_redis_is_noticed),
+	        TEST(short_stop_of_redis_costs_nothing),
+	        TEST(deaf_subscriber_is_noticed),
+	        TEST(frozen_node_does_not_deliver_its_backlog),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
