@@ -1,0 +1,129 @@
+/*
+ * Happy path: each client is told when to go, the moments spread over the window, a slice of
+ * clients per tick; they go by themselves. Whoever is still there when its moment has passed is
+ * closed with 1012. So a node with ten thousand clients does not send them all at once to its
+ * neighbours.
+ *
+ * What may go wrong:
+ *  - A client ignores it all, the closing handshake included: it is cut by its deadline
+ *    (deadlines.c).
+ *  - Whoever drains loses patience: begun again, all go at once.
+ */
+#include "edge/drain.h"
+
+#include "edge/deadlines.h"
+#include "edge/socket.h"
+
+#define TICK_MS 50
+#define TOLD_PER_TICK 500
+
+static uint64_t elapsed_ms(const struct edge *edge)
+{
+	return timers_now(edge->timers) - edge->drain.begun_ms;
+}
+
+/* When the n-th of all has to go, counted from the begin. */
+static uint64_t moment_ms(const struct drain *drain, size_t n)
+{
+	return n * drain->window_ms / drain->total;
+}
+
+static void tell_some(struct edge *edge)
+{
+	struct drain *drain = &edge->drain;
+	uint64_t elapsed = elapsed_ms(edge);
+
+	for (size_t i = 0; (i < TOLD_PER_TICK || drain->hasty) && !list_empty(&edge->sockets);
+	     i++) {
+		struct socket *socket = LIST_ENTRY(edge->sockets.next, struct socket, member);
+		uint64_t moment = moment_ms(drain, drain->told_count++);
+
+		list_remove(&socket->member);
+		list_append(&drain->told, &socket->member);
+		if (socket->state == SOCKET_OPEN)
+			connection_drain(socket->connection,
+			                 moment > elapsed ? moment - elapsed : 0);
+	}
+}
+
+/* Closes the told ones in order; those that went by themselves count as closed. */
+static void close_some(struct edge *edge)
+{
+	struct drain *drain = &edge->drain;
+	uint64_t elapsed = elapsed_ms(edge);
+	size_t gone_wanted = drain->total;
+
+	if (elapsed < drain->window_ms)
+		gone_wanted = (size_t)(drain->total * elapsed / drain->window_ms);
+
+	size_t gone = drain->total - edge->socket_count;
+	LIST_EACH(&drain->told, link) {
+		struct socket *socket = LIST_ENTRY(link, struct socket, member);
+		if (gone >= gone_wanted)
+			break;
+		gone++;
+		socket_close(socket, CLOSE_RESTARTING, "the node restarts");
+	}
+}
+
+static void on_tick(void *context)
+{
+	struct edge *edge = context;
+	struct drain *drain = &edge->drain;
+
+	tell_some(edge);
+	close_some(edge);
+	if (edge->socket_count > 0) {
+		timer_set(edge->timers, &drain->timer, TICK_MS);
+		return;
+	}
+	log_info("drained", LOG_NUMBER("connections", drain->total),
+	         LOG_NUMBER("ms", elapsed_ms(edge)));
+	void (*done)(void *) = drain->done;
+	drain->done = NULL;
+	if (done != NULL)
+		done(drain->context);
+}
+
+void drain_init(struct edge *edge)
+{
+	list_init(&edge->drain.told);
+	timer_init(&edge->drain.timer, on_tick, edge);
+}
+
+void drain_fini(struct edge *edge)
+{
+	timer_stop(edge->timers, &edge->drain.timer);
+}
+
+/* Those that are leaving already get less time, too. */
+static void make_haste(struct edge *edge)
+{
+	edge->drain.hasty = true;
+	edge->drain.window_ms = 0;
+	LIST_EACH(&edge->drain.told, link) {
+		struct socket *socket = LIST_ENTRY(link, struct socket, member);
+		if (socket->state == SOCKET_LEAVING || socket->state == SOCKET_LEFT)
+			deadlines_leave(socket);
+	}
+}
+
+void edge_drain(struct edge *edge, unsigned seconds, void (*done)(void *context), void *context)
+{
+	struct drain *drain = &edge->drain;
+	bool again = drain->begun;
+
+	drain->done = done;
+	drain->context = context;
+	if (!again) {
+		drain->begun = true;
+		drain->begun_ms = timers_now(edge->timers);
+		drain->window_ms = seconds * (uint64_t)1000;
+		drain->total = edge->socket_count;
+	}
+	if (again || seconds == 0)
+		make_haste(edge);
+	log_info("draining", LOG_NUMBER("connections", edge->socket_count),
+	         LOG_NUMBER("seconds", drain->window_ms / 1000));
+	timer_set(edge->timers, &drain->timer, 0);
+}

@@ -1,0 +1,251 @@
+#include "edge/edge.h"
+
+#include <stdlib.h>
+#include <sys/resource.h>
+
+#include "common/clock.h"
+#include "common/memory.h"
+#include "edge/deadlines.h"
+#include "edge/drain.h"
+#include "edge/flush.h"
+#include "edge/http.h"
+#include "edge/internal.h"
+#include "edge/invocations.h"
+#include "edge/listener.h"
+#include "edge/receive.h"
+#include "edge/request.h"
+#include "edge/socket.h"
+#include "edge/upgrade.h"
+
+/* lws takes all of it at once into one table; above 10 M it falls back to 2560. */
+#define DESCRIPTORS_MAX 1048576
+
+/* For what is no client: Redis, admin listener, lws's own, ... */
+#define DESCRIPTORS_RESERVED 1088
+
+#define READ_BYTES_MAX 65536
+#define HEADER_BYTES_MAX 32768 /* of a request, its line included; longer ones are hung up on */
+#define HEADER_TABLES_MAX 1024 /* requests that are being read at the same time; more wait */
+#define KEEP_ALIVE_SECONDS 30
+
+static struct socket *socket_of(struct lws *wsi)
+{
+	return lws_get_opaque_user_data(wsi);
+}
+
+static void on_established(struct lws *wsi)
+{
+	char name[NAME_MESH_BYTES_MAX];
+	struct slice mesh;
+
+	/* The headers are still there, and were found good a moment ago. */
+	if (!request_mesh(wsi, name, &mesh))
+		mesh = SLICE("default");
+	socket_open(edge_of(wsi), wsi, mesh);
+}
+
+static int on_socket_event(struct lws *wsi, enum lws_callback_reasons reason, struct slice bytes)
+{
+	struct socket *socket = socket_of(wsi);
+
+	if (socket == NULL) /* CLOSED may come without ESTABLISHED */
+		return 0;
+	switch (reason) {
+	case LWS_CALLBACK_RECEIVE:
+		receive_piece(socket, bytes);
+		return 0;
+	case LWS_CALLBACK_RECEIVE_PONG:
+		socket_on_pong(socket);
+		return 0;
+	case LWS_CALLBACK_SERVER_WRITEABLE:
+		return socket_on_writable(socket);
+	case LWS_CALLBACK_WS_PEER_INITIATED_CLOSE:
+		return socket_on_peer_close(socket, bytes);
+	default:
+		socket_on_end(socket);
+		return 0;
+	}
+}
+
+static void on_wsi_gone(struct lws *wsi)
+{
+	struct edge *edge = edge_of(wsi);
+
+	if (socket_of(wsi) != NULL)
+		socket_on_end(socket_of(wsi));
+	invocations_on_end(edge, wsi);
+	if (edge->listener != NULL)
+		listener_on_end(edge->listener);
+}
+
+static int on_lws(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in,
+                  size_t size)
+{
+	(void)user;
+	switch (reason) {
+	case LWS_CALLBACK_HTTP_CONFIRM_UPGRADE:
+		return upgrade_decide(edge_of(wsi), wsi, in);
+	case LWS_CALLBACK_HTTP:
+		return http_on_request(edge_of(wsi), wsi);
+	case LWS_CALLBACK_HTTP_BODY_COMPLETION:
+		return invocations_on_body(edge_of(wsi), wsi);
+	case LWS_CALLBACK_HTTP_WRITEABLE:
+		return invocations_on_writable(edge_of(wsi), wsi);
+	case LWS_CALLBACK_RAW_ADOPT: /* CONNECT makes lws think of something else than HTTP */
+	case LWS_CALLBACK_RAW_RX:
+		return -1;
+	case LWS_CALLBACK_ESTABLISHED:
+		on_established(wsi);
+		return 0;
+	case LWS_CALLBACK_RECEIVE:
+	case LWS_CALLBACK_RECEIVE_PONG:
+	case LWS_CALLBACK_SERVER_WRITEABLE:
+	case LWS_CALLBACK_WS_PEER_INITIATED_CLOSE:
+	case LWS_CALLBACK_CLOSED:
+		return on_socket_event(wsi, reason, (struct slice){in, size});
+	case LWS_CALLBACK_WSI_DESTROY:
+		on_wsi_gone(wsi);
+		return 0;
+	default:
+		return 0;
+	}
+}
+
+/* Only what may concern the operator, and not more than strangers can be allowed to cause. */
+static void on_lws_log(int level, const char *line)
+{
+	static uint64_t quiet_until_ms;
+	uint64_t now_ms = clock_mono_ms();
+	size_t size = strcspn(line, "\n");
+
+	if (level != LLL_ERR || now_ms < quiet_until_ms)
+		return;
+	quiet_until_ms = now_ms + 1000;
+	log_warn("libwebsockets", LOG_SLICE("message", ((struct slice){line, size})));
+}
+
+static void raise_descriptor_limit(struct edge_settings *settings)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+		return;
+	rlim_t wanted = limit.rlim_max < DESCRIPTORS_MAX ? limit.rlim_max : DESCRIPTORS_MAX;
+	if (limit.rlim_cur != wanted) {
+		limit.rlim_cur = wanted;
+		if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
+			getrlimit(RLIMIT_NOFILE, &limit);
+	}
+
+	size_t room = limit.rlim_cur > 2 * DESCRIPTORS_RESERVED
+	                      ? limit.rlim_cur - DESCRIPTORS_RESERVED
+	                      : limit.rlim_cur / 2;
+	if (settings->connections_max > room) {
+		log_warn("few_descriptors", LOG_NUMBER("limit", limit.rlim_cur),
+		         LOG_NUMBER("connections_max", room));
+		settings->connections_max = room;
+	}
+}
+
+static bool create_lws(struct edge *edge)
+{
+	/* The second name is for browsers with a token: see upgrade.c. The first is never sent. */
+	static const struct lws_protocols protocols[] = {
+		{.name = "",
+	         .callback = on_lws,
+	         .rx_buffer_size = READ_BYTES_MAX,
+	         .tx_packet_size = 1 << 20},
+		{.name = "base64UrlBearerAuthorization",
+	         .callback = on_lws,
+	         .rx_buffer_size = READ_BYTES_MAX,
+	         .tx_packet_size = 1 << 20},
+		LWS_PROTOCOL_LIST_TERM,
+	};
+	static const lws_retry_bo_t
+		no_keepalive; /* lws's own costs 190 us per pong with 9,000 sockets */
+	void *loops[] = {edge->base};
+	struct lws_context_creation_info info = {
+		.options = LWS_SERVER_OPTION_LIBEVENT | LWS_SERVER_OPTION_EXPLICIT_VHOSTS,
+		.foreign_loops = loops,
+		.user = edge,
+		.port = CONTEXT_PORT_NO_LISTEN_SERVER,
+		.protocols = protocols,
+		.retry_and_idle_policy = &no_keepalive,
+		.pt_serv_buf_size = 2 * READ_BYTES_MAX,
+		.max_http_header_data = HEADER_BYTES_MAX,
+		.max_http_header_pool = HEADER_TABLES_MAX,
+		.timeout_secs = edge->settings.handshake_seconds_max,
+		.timeout_secs_ah_idle = edge->settings.handshake_seconds_max,
+		.keepalive_timeout = KEEP_ALIVE_SECONDS,
+		.vhost_name = "edge",
+	};
+
+	lws_set_log_level(LLL_ERR, on_lws_log);
+	edge->lws = lws_create_context(&info);
+	if (edge->lws == NULL)
+		return false;
+	edge->vhost = lws_create_vhost(edge->lws, &info);
+	return edge->vhost != NULL;
+}
+
+struct edge *edge_create(const struct edge_settings *settings, struct event_base *base,
+                         struct timers *timers, const char **error)
+{
+	struct edge *edge = mem_zero(sizeof(*edge));
+
+	edge->settings = *settings;
+	edge->base = base;
+	edge->timers = timers;
+	edge->scratch = mem_alloc(WRITE_BYTES_MAX);
+	list_init(&edge->sockets);
+	list_init(&edge->invocations);
+	edge_counters_init(&edge->counters);
+	deadlines_init(edge);
+	drain_init(edge);
+
+	raise_descriptor_limit(&edge->settings);
+	edge->listener = listener_create(edge, error);
+	if (edge->listener == NULL)
+		goto fail;
+	if (!flush_init(edge) || !create_lws(edge)) {
+		*error = "libwebsockets could not be set up";
+		goto fail;
+	}
+	return edge;
+
+fail:
+	edge_destroy(edge);
+	return NULL;
+}
+
+void edge_start(struct edge *edge, struct hub *hub)
+{
+	edge->hub = hub;
+	listener_start(edge->listener);
+}
+
+unsigned edge_port_number(const struct edge *edge)
+{
+	return listener_port(edge->listener);
+}
+
+size_t edge_socket_count(const struct edge *edge)
+{
+	return edge->socket_count;
+}
+
+void edge_destroy(struct edge *edge)
+{
+	if (edge == NULL)
+		return;
+	drain_fini(edge);
+	listener_destroy(edge->listener);
+	edge->listener = NULL;
+	if (edge->lws != NULL)
+		lws_context_destroy(edge->lws); /* ends all sockets */
+	invocations_fini(edge);
+	flush_fini(edge);
+	deadlines_fini(edge);
+	free(edge->scratch);
+	free(edge);
+}

@@ -1,0 +1,67 @@
+/*
+ * The node's face to its clients: one port, on which WebSockets are upgraded and HTTP is answered.
+ *
+ * Everything happens in the thread of the event base that edge_create() was given.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/timers.h"
+#include "mesh/ports.h"
+
+struct edge;
+struct event_base;
+struct hub;
+
+struct edge_settings {
+	const char *listen_host; /* a numeric address; IPv6 with or without [] */
+	unsigned listen_port;    /* 0 = any free one, see edge_port_number() */
+	bool share_port;         /* SO_REUSEPORT: several processes on one port */
+	size_t connections_max;  /* WebSockets; the next gets 503 */
+	/* Of one message from a client. A longer one ends the connection with 1009. */
+	size_t message_bytes_max;
+	/* Queued for one client; who needs more is closed with 4413. Several times message_bytes_max. */
+	size_t outbox_bytes_max;
+	unsigned handshake_seconds_max; /* for the whole of a request's head, and for its body */
+	unsigned ping_seconds;
+	unsigned pong_seconds_max;     /* a ping unanswered for this long ends the connection */
+	unsigned fragment_seconds_max; /* for a message that comes in pieces */
+	bool mesh_by_query;            /* ?mesh=NAME */
+	bool mesh_by_header; /* X-Amzn-Bedrock-AgentCore-Runtime-Custom-Mesh: NAME; beats the query */
+	bool metrics_on_main; /* GET /metrics for clients on this machine */
+	const char *version;
+};
+
+/*
+ * Returns owned, with the port bound, but nobody served yet; or NULL, with a sentence in *error
+ * that is good until the next call. Copies the settings, borrows their strings, the base and the
+ * timers for its life. Raises the process's limit of open files.
+ */
+struct edge *edge_create(const struct edge_settings *settings, struct event_base *base,
+                         struct timers *timers, const char **error);
+
+/* Starts to serve. Borrows the hub until edge_destroy(). */
+void edge_start(struct edge *edge, struct hub *hub);
+
+/* What the mesh calls. The sockets carry their edge with them. */
+const struct edge_port *edge_port(void);
+
+/* The port that is really bound. */
+unsigned edge_port_number(const struct edge *edge);
+
+/* WebSockets open now. */
+size_t edge_socket_count(const struct edge *edge);
+
+/*
+ * Moves all clients away: no newcomers, /readyz says 503, each client is told when to go, and who
+ * has not gone by then is closed with 1012, spread over `seconds`. HTTP is answered until
+ * edge_destroy(). Calls done(context) from the loop once the last socket is gone, a few seconds
+ * after `seconds` at the latest. Called again, or with 0: all go at once; the later `done` counts.
+ */
+void edge_drain(struct edge *edge, unsigned seconds, void (*done)(void *context), void *context);
+
+/* Cuts all connections. Not to be called from one of the edge's own callbacks. Accepts NULL. */
+void edge_destroy(struct edge *edge);

@@ -1,0 +1,187 @@
+#include "edge/request.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <strings.h>
+#include <sys/socket.h>
+
+/* lws keeps the names of headers that it does not know in lower case, with the colon. */
+#define MESH_HEADER "x-amzn-bedrock-agentcore-runtime-custom-mesh:"
+
+bool request_read(struct lws *wsi, struct request *request)
+{
+	char *path = NULL;
+	int path_size = 0;
+	int method = lws_http_get_uri_and_method(wsi, &path, &path_size);
+
+	if (method < 0 || path == NULL)
+		return false;
+	request->path = (struct slice){path, (size_t)path_size};
+	switch (method) {
+	case LWSHUMETH_GET:
+		request->method = METHOD_GET;
+		break;
+	case LWSHUMETH_HEAD:
+		request->method = METHOD_HEAD;
+		break;
+	case LWSHUMETH_POST:
+		request->method = METHOD_POST;
+		break;
+	default:
+		request->method = METHOD_OTHER;
+		break;
+	}
+	return true;
+}
+
+static struct slice trim(struct slice text)
+{
+	while (text.size > 0 && (*text.data == ' ' || *text.data == '\t')) {
+		text.data++;
+		text.size--;
+	}
+	while (text.size > 0 &&
+	       (text.data[text.size - 1] == ' ' || text.data[text.size - 1] == '\t'))
+		text.size--;
+	return text;
+}
+
+/*
+ * The value's n-th fragment: lws makes one of each repetition of a header, and of each
+ * `name=value` of a query.
+ */
+static struct slice fragment(struct lws *wsi, enum lws_token_indexes token, int n)
+{
+	char *scratch = edge_of(wsi)->scratch;
+	int size = lws_hdr_copy_fragment(wsi, scratch, WRITE_BYTES_MAX, token, n);
+
+	return size < 0 ? (struct slice){0} : trim((struct slice){scratch, (size_t)size});
+}
+
+struct slice request_header(struct lws *wsi, enum lws_token_indexes token)
+{
+	return fragment(wsi, token, 0);
+}
+
+bool request_lists(struct lws *wsi, enum lws_token_indexes token, const char *name)
+{
+	size_t name_size = strlen(name);
+
+	for (int n = 0;; n++) {
+		struct slice list = fragment(wsi, token, n);
+		if (list.data == NULL)
+			return false;
+		while (list.size > 0) {
+			const char *comma = memchr(list.data, ',', list.size);
+			size_t size = comma != NULL ? (size_t)(comma - list.data) : list.size;
+			struct slice item = trim((struct slice){list.data, size});
+			if (item.size == name_size && strncasecmp(item.data, name, name_size) == 0)
+				return true;
+			if (comma != NULL)
+				size++;
+			list.data += size;
+			list.size -= size;
+		}
+	}
+}
+
+static bool take(struct slice value, char name[NAME_MESH_BYTES_MAX], struct slice *mesh)
+{
+	if (!name_is_mesh(value))
+		return false;
+	memcpy(name, value.data, value.size);
+	*mesh = (struct slice){name, value.size};
+	return true;
+}
+
+static bool mesh_of_header(struct lws *wsi, char name[NAME_MESH_BYTES_MAX], struct slice *mesh)
+{
+	char *scratch = edge_of(wsi)->scratch;
+	int size = lws_hdr_custom_copy(wsi, scratch, WRITE_BYTES_MAX, MESH_HEADER,
+	                               sizeof(MESH_HEADER) - 1);
+
+	return size < 0 || take(trim((struct slice){scratch, (size_t)size}), name, mesh);
+}
+
+/*
+ * Not lws_get_urlarg_by_name(): a longer argument before the one that is looked for would hide
+ * it.
+ */
+static bool mesh_of_query(struct lws *wsi, char name[NAME_MESH_BYTES_MAX], struct slice *mesh)
+{
+	struct slice found = {0};
+
+	for (int n = 0;; n++) {
+		struct slice argument = fragment(wsi, WSI_TOKEN_HTTP_URI_ARGS, n);
+		if (argument.data == NULL)
+			return true;
+		if (!slice_starts(argument, SLICE("mesh=")))
+			continue;
+		if (found.data != NULL)
+			return false;
+		argument.data += 5;
+		argument.size -= 5;
+		if (!take(argument, name, &found))
+			return false;
+		*mesh = found;
+	}
+}
+
+bool request_mesh(struct lws *wsi, char name[NAME_MESH_BYTES_MAX], struct slice *mesh)
+{
+	const struct edge_settings *settings = &edge_of(wsi)->settings;
+
+	*mesh = (struct slice){0};
+	if (settings->mesh_by_header && !mesh_of_header(wsi, name, mesh))
+		return false;
+	if (mesh->data == NULL && settings->mesh_by_query && !mesh_of_query(wsi, name, mesh))
+		return false;
+	if (mesh->data == NULL)
+		*mesh = SLICE("default");
+	return true;
+}
+
+bool request_content_length(struct lws *wsi, uint64_t *length)
+{
+	struct slice text = request_header(wsi, WSI_TOKEN_HTTP_CONTENT_LENGTH);
+
+	*length = 0;
+	if (text.data == NULL)
+		return true;
+	/*
+	 * Two lengths are how requests are smuggled; and lws would take whatever atoll() makes of
+	 * this.
+	 */
+	return lws_hdr_fragment_length(wsi, WSI_TOKEN_HTTP_CONTENT_LENGTH, 1) == 0 &&
+	       slice_number(text, length);
+}
+
+static bool is_loopback(const struct sockaddr_storage *address)
+{
+	const unsigned char *v4 = NULL;
+
+	if (address->ss_family == AF_INET) {
+		v4 = (const unsigned char *)&((const struct sockaddr_in *)address)->sin_addr;
+	} else if (address->ss_family == AF_INET6) {
+		const struct in6_addr *v6 = &((const struct sockaddr_in6 *)address)->sin6_addr;
+		if (IN6_IS_ADDR_LOOPBACK(v6))
+			return true;
+		if (IN6_IS_ADDR_V4MAPPED(v6))
+			v4 = v6->s6_addr + 12;
+	}
+	return v4 != NULL && v4[0] == 127;
+}
+
+bool request_is_local(struct lws *wsi)
+{
+	struct sockaddr_storage address;
+	socklen_t size = sizeof(address);
+
+	memset(&address, 0, sizeof(address));
+	if (getpeername(lws_get_socket_fd(wsi), (struct sockaddr *)&address, &size) != 0 ||
+	    !is_loopback(&address))
+		return false;
+	return lws_hdr_total_length(wsi, WSI_TOKEN_X_FORWARDED_FOR) == 0 &&
+	       lws_hdr_custom_length(wsi, "forwarded:", 10) < 0 &&
+	       lws_hdr_total_length(wsi, WSI_TOKEN_HTTP_VIA) == 0;
+}

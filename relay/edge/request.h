@@ -1,0 +1,47 @@
+/*
+ * What a request says, read from lws's header table. Good only in the callbacks in which lws
+ * still has it.
+ */
+#pragma once
+
+#include "edge/internal.h"
+#include "wire/name.h"
+
+enum method {
+	METHOD_GET = 1,
+	METHOD_HEAD = 2,
+	METHOD_POST = 4,
+	METHOD_OTHER = 8,
+};
+
+struct request {
+	enum method method;
+	struct slice path; /* without the query; borrowed from lws */
+};
+
+/* Returns false if there is none. */
+bool request_read(struct lws *wsi, struct request *request);
+
+/*
+ * The first of the header's values if there are several, absent if there is none. In the scratch
+ * of the edge.
+ */
+struct slice request_header(struct lws *wsi, enum lws_token_indexes token);
+
+/*
+ * Does one of the values of a header that is a list name the token? In any case; duplicates of
+ * the header are one list.
+ */
+bool request_lists(struct lws *wsi, enum lws_token_indexes token, const char *name);
+
+/*
+ * Writes the name of the mesh that the client wants, where the settings allow it to choose. Header
+ * beats query. Returns false if the name is not one, or if the query names two.
+ */
+bool request_mesh(struct lws *wsi, char name[NAME_MESH_BYTES_MAX], struct slice *mesh);
+
+/* Length of the body: 0 without the header. Returns false if the header is no number. */
+bool request_content_length(struct lws *wsi, uint64_t *length);
+
+/* Does it come from this machine, and not through a proxy on it? */
+bool request_is_local(struct lws *wsi);
