@@ -1,0 +1,242 @@
+/*
+ * p2p-relay: one node of the relay. Read it from the bottom.
+ */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "bus/bus.h"
+#include "common/log.h"
+#include "common/memory.h"
+#include "common/metrics.h"
+#include "common/timers.h"
+#include "edge/edge.h"
+#include "mesh/hub.h"
+#include "ops/admin.h"
+#include "ops/loop.h"
+#include "ops/options.h"
+
+/* After a drain: how long to wait for Redis to take what this node still owes it. */
+#define FAREWELL_MS_MAX 6000
+#define FAREWELL_LOOK_MS 20
+
+#define EXIT_USAGE 2
+
+struct node {
+	struct options options;
+	struct loop *loop;
+	struct bus *bus;
+	struct edge *edge;
+	struct hub *hub;
+	struct admin *admin;
+	struct timer farewell;
+	uint64_t farewell_ends_ms;
+	bool draining;
+};
+
+/* ---- Building it */
+
+static struct hub_settings hub_settings(const struct options *options)
+{
+	return (struct hub_settings){
+		.ttl_ms = options->ttl_seconds * 1000,
+		.join_ms_max = options->join_seconds_max * 1000,
+		.presence_repeat_ms = options->presence_repeat_seconds * 1000,
+		.echo_window_ms = options->echo_window_ms,
+		.mesh_peers_max = options->mesh_peers_max,
+		.agents_max = options->agents_max,
+		.message_bytes_max = options->message_bytes_max,
+		.messages_per_second = options->messages_per_second,
+		.bytes_per_second = options->bytes_per_second,
+		.joins_in_flight_max = options->joins_in_flight_max,
+		.joins_waiting_max = options->joins_waiting_max,
+		.replies_to_target = options->replies == OPTION_REPLIES_TO,
+		.from_announced = options->from == OPTION_FROM_ANNOUNCED,
+		.liveness_pongs = options->liveness == OPTION_LIVENESS_PONGS,
+		.drop_types = options->drop_types.text,
+		.version = RELAY_VERSION,
+	};
+}
+
+static struct bus_settings bus_settings(const struct options *options)
+{
+	return (struct bus_settings){
+		.redis_url = options->redis_url,
+		.redis_password_file = options->redis_password_file,
+		.prefix = options->redis_prefix,
+		.ttl_ms = options->ttl_seconds * 1000,
+		.queue_bytes_max = options->bus_queue_bytes,
+		.probe_ms = options->bus_probe_seconds * 1000,
+		.first_use = options->bus_connect == OPTION_BUS_CONNECT_FIRST_USE,
+	};
+}
+
+static struct edge_settings edge_settings(const struct options *options)
+{
+	return (struct edge_settings){
+		.listen_host = options->listen.host,
+		.listen_port = options->listen.port,
+		.connections_max = options->connections_max,
+		.message_bytes_max = options->message_bytes_max,
+		.outbox_bytes_max = options->outbox_bytes_max,
+		.handshake_seconds_max = (unsigned)options->handshake_seconds_max,
+		.ping_seconds = (unsigned)options->ping_seconds,
+		.pong_seconds_max = (unsigned)options->pong_seconds_max,
+		.fragment_seconds_max = (unsigned)options->join_seconds_max,
+		.mesh_by_query = options->mesh_by == OPTION_MESH_BY_ANY ||
+	                         options->mesh_by == OPTION_MESH_BY_QUERY,
+		.mesh_by_header = options->mesh_by == OPTION_MESH_BY_ANY ||
+	                          options->mesh_by == OPTION_MESH_BY_HEADER,
+		.metrics_on_main = options->admin_listen.port == 0,
+		.version = RELAY_VERSION,
+	};
+}
+
+static bool is_ready(void *context, const char **reason)
+{
+	const struct node *node = context;
+
+	if (node->draining) {
+		*reason = "draining";
+		return false;
+	}
+	return hub_is_ready(node->hub, reason);
+}
+
+/* Says on stderr what keeps the node from being built, and returns the exit status. */
+static int complain(int status, const char *about, const char *error)
+{
+	fprintf(stderr, "p2p-relay: %s%s\n", about, error);
+	return status;
+}
+
+/* Returns the exit status: 0 if all was built. */
+static int node_build(struct node *node)
+{
+	const struct options *options = &node->options;
+	const struct bus_settings for_bus = bus_settings(options);
+	const struct edge_settings for_edge = edge_settings(options);
+	const struct hub_settings for_hub = hub_settings(options);
+	const char *error = NULL;
+
+	node->loop = loop_create();
+	struct event_base *base = loop_base(node->loop);
+	struct timers *timers = loop_timers(node->loop);
+
+	const char *file = options->redis_password_file;
+	if (file != NULL && access(file, R_OK) != 0)
+		return complain(EXIT_USAGE,
+		                "--redis-password-file must be a readable file: ", file);
+	node->bus = bus_create(&for_bus, base, timers, &error);
+	if (node->bus == NULL)
+		return complain(EXIT_USAGE, "--redis-url: ", error);
+	node->edge = edge_create(&for_edge, base, timers, &error);
+	if (node->edge == NULL)
+		return complain(EXIT_FAILURE, "", error);
+	node->hub = hub_create(&for_hub, timers, edge_port(), bus_port(), node->bus);
+	if (options->admin_listen.port == 0)
+		return EXIT_SUCCESS;
+	node->admin = admin_create(base, options->admin_listen.host, options->admin_listen.port,
+	                           is_ready, node, &error);
+	return node->admin != NULL ? EXIT_SUCCESS : complain(EXIT_FAILURE, "", error);
+}
+
+/* In reverse; every step accepts what was not built. */
+static void node_destroy(struct node *node)
+{
+	admin_destroy(node->admin);
+	edge_destroy(node->edge);
+	hub_destroy(node->hub);
+	bus_destroy(node->bus);
+	loop_destroy(node->loop);
+	metrics_reset();
+}
+
+/* ---- Running and ending it */
+
+static void say_farewell(void *context)
+{
+	struct node *node = context;
+	struct timers *timers = loop_timers(node->loop);
+
+	if ((hub_is_empty(node->hub) && bus_is_settled(node->bus)) ||
+	    timers_now(timers) >= node->farewell_ends_ms)
+		loop_stop(node->loop);
+	else
+		timer_set(timers, &node->farewell, FAREWELL_LOOK_MS);
+}
+
+/* All sockets are closed. What the bus still owes is that the peers left, 3 s after they did. */
+static void on_drained(void *context)
+{
+	struct node *node = context;
+
+	node->farewell_ends_ms = timers_now(loop_timers(node->loop)) + FAREWELL_MS_MAX;
+	say_farewell(node);
+}
+
+/* The first signal asks politely, the second means now. */
+static void on_signal(int signal, void *context)
+{
+	struct node *node = context;
+
+	if (node->draining) {
+		log_warn("stopping_at_once", LOG_NUMBER("signal", signal));
+		loop_stop(node->loop);
+		return;
+	}
+	log_info("stopping", LOG_NUMBER("signal", signal));
+	node->draining = true;
+	hub_drain(node->hub);
+	edge_drain(node->edge, (unsigned)node->options.drain_seconds, on_drained, node);
+}
+
+static void node_run(struct node *node)
+{
+	static const int signals[] = {SIGTERM, SIGINT};
+
+	timer_init(&node->farewell, say_farewell, node);
+	loop_on_signals(node->loop, signals, sizeof(signals) / sizeof(signals[0]), on_signal, node);
+	bus_start(node->bus, node->hub);
+	edge_start(node->edge, node->hub);
+	log_info("listening", LOG_TEXT("version", RELAY_VERSION),
+	         LOG_TEXT("host", node->options.listen.host),
+	         LOG_NUMBER("port", edge_port_number(node->edge)));
+	if (options_are_open(&node->options))
+		log_warn("no_authentication",
+		         LOG_TEXT("meaning",
+		                  "whoever reaches this port may connect and take any free id"));
+	loop_run(node->loop);
+	log_info("stopped", LOG_NUMBER("connections", edge_socket_count(node->edge)));
+}
+
+int main(int argc, char **argv)
+{
+	static struct node node;
+	const struct options_input input = {
+		.argc = argc,
+		.argv = argv,
+		.variable = getenv,
+		.version = RELAY_VERSION,
+		.out = stdout,
+		.err = stderr,
+	};
+
+	switch (options_parse(&node.options, &input)) {
+	case OPTIONS_EXIT_OK:
+		return EXIT_SUCCESS;
+	case OPTIONS_EXIT_USAGE:
+		return EXIT_USAGE;
+	case OPTIONS_RUN:
+		break;
+	}
+	log_setup(node.options.log_level, node.options.log_format);
+	signal(SIGPIPE, SIG_IGN);
+
+	int status = node_build(&node);
+	if (status == EXIT_SUCCESS)
+		node_run(&node);
+	node_destroy(&node);
+	return status;
+}
