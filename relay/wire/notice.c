@@ -95,10 +95,10 @@ void notice_capabilities(struct buffer *out, const struct notice_capabilities *c
 	append_text(out, "mesh", capabilities->mesh);
 	buffer_printf(out, ",\"heartbeat_seconds\":%" PRIu64 ",\"ttl_seconds\":%" PRIu64,
 	              capabilities->heartbeat_seconds, capabilities->ttl_seconds);
-	buffer_printf(out, ",\"limits\":{\"message_bytes\":%" PRIu64,
+	buffer_printf(out, ",\"limits\":{\"message_bytes_max\":%" PRIu64,
 	              capabilities->message_bytes_max);
-	append_limit(out, "presence_bytes", capabilities->presence_bytes_max);
-	append_limit(out, "agents", capabilities->agents_max);
+	append_limit(out, "presence_bytes_max", capabilities->presence_bytes_max);
+	append_limit(out, "agents_max", capabilities->agents_max);
 	append_limit(out, "messages_per_second", capabilities->messages_per_second);
 	append_limit(out, "bytes_per_second", capabilities->bytes_per_second);
 	buffer_append(out, SLICE("}"));

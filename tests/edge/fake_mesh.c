@@ -58,6 +58,7 @@ struct listing {
 };
 
 static struct hub the_hub;
+static bool fan_out; /* --fan-out: a message goes to all others; for measuring */
 
 static unsigned number_of(const char *text)
 {
@@ -109,13 +110,15 @@ static void on_resume(void *context)
 	edge_port()->read(connection->socket, true);
 }
 
-static void say_all(struct hub *hub, struct slice text)
+/* `but` is left out. */
+static void say_all(struct hub *hub, struct slice text, const struct connection *but)
 {
 	struct blob *frames = frame_text(&text, 1);
 
 	LIST_EACH(&hub->connections, link) {
 		struct connection *connection = LIST_ENTRY(link, struct connection, link);
-		edge_port()->send(connection->socket, frames, 0, frames->size, false);
+		if (connection != but)
+			edge_port()->send(connection->socket, frames, 0, frames->size, false);
 	}
 	blob_unref(frames);
 }
@@ -138,7 +141,7 @@ static void obey(struct connection *connection, struct slice message)
 
 	memcpy(text, message.data, message.size < sizeof(text) ? message.size : sizeof(text) - 1);
 	if (strncmp(text, "all ", 4) == 0) {
-		say_all(connection->hub, (struct slice){message.data + 4, message.size - 4});
+		say_all(connection->hub, (struct slice){message.data + 4, message.size - 4}, NULL);
 	} else if (strncmp(text, "blast ", 6) == 0) {
 		blast(connection, text + 6, false);
 	} else if (strncmp(text, "exempt ", 7) == 0) {
@@ -190,7 +193,10 @@ void connection_receive(struct connection *connection, struct slice message)
 {
 	assert(!connection->hub->calling && !connection->paused && message.data != NULL);
 	connection->hub->calling = true;
-	obey(connection, message);
+	if (fan_out)
+		say_all(connection->hub, message, connection);
+	else
+		obey(connection, message);
 	connection->hub->calling = false;
 }
 
@@ -318,6 +324,7 @@ static void read_options(int argc, char **argv, struct edge_settings *settings)
 		{"fragment-seconds-max", required_argument, NULL, 'f'},
 		{"drain-seconds", required_argument, NULL, 'd'},
 		{"metrics", no_argument, NULL, 'M'},
+		{"fan-out", no_argument, NULL, 'F'},
 		{0},
 	};
 	int option;
@@ -358,6 +365,9 @@ static void read_options(int argc, char **argv, struct edge_settings *settings)
 		case 'M':
 			settings->metrics_on_main = true;
 			break;
+		case 'F':
+			fan_out = true;
+			break;
 		default:
 			exit(2);
 		}
@@ -382,7 +392,7 @@ int main(int argc, char **argv)
 	const char *error = NULL;
 
 	read_options(argc, argv, &settings);
-	log_setup(LOG_LEVEL_DEBUG, LOG_FORMAT_LOGFMT);
+	log_setup(fan_out ? LOG_LEVEL_WARN : LOG_LEVEL_DEBUG, LOG_FORMAT_LOGFMT);
 	base = event_base_new();
 	clock_event = evtimer_new(base, turn_timers, NULL);
 	the_hub.timers = timers_create(clock_mono_ms, on_wake, NULL);

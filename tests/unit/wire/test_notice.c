@@ -133,8 +133,8 @@ static void capabilities_tell_the_limits(void **state)
 	assert_said(
 		"{\"type\":\"capabilities_response\",\"from\":\"relay\",\"data\":{\"agentCards\":[],\"activeAgents\":[],"
 		"\"relay\":{\"version\":\"0.1.0\",\"node\":\"00000000000000ab\",\"mesh\":\"default\","
-		"\"heartbeat_seconds\":10,\"ttl_seconds\":30,\"limits\":{\"message_bytes\":1048576,"
-		"\"presence_bytes\":8192,\"agents\":64,\"messages_per_second\":100,\"bytes_per_second\":null},"
+		"\"heartbeat_seconds\":10,\"ttl_seconds\":30,\"limits\":{\"message_bytes_max\":1048576,"
+		"\"presence_bytes_max\":8192,\"agents_max\":64,\"messages_per_second\":100,\"bytes_per_second\":null},"
 		"\"types\":[\"presence\",\"direct\"]}},\"timestamp\":1760000000.123}");
 }
 
