@@ -5,24 +5,6 @@
 
 #define PRESENCE_A "{\"type\":\"presence\",\"from\":\"a\",\"data\":{}}"
 
-static struct world *world;
-
-static int set_up(void **state)
-{
-	struct hub_settings settings = world_settings();
-
-	(void)state;
-	world = world_create(&settings);
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	(void)state;
-	world_destroy(world);
-	return 0;
-}
-
 static void assert_error(struct socket *socket, const char *code)
 {
 	const char *sent = world_sent(socket);
@@ -33,11 +15,11 @@ static void assert_error(struct socket *socket, const char *code)
 
 static void the_newcomer_gets_the_roster_and_the_others_get_the_newcomer(void **state)
 {
-	struct socket *a = world_join(world, "a");
-	struct socket *b = world_connect(world);
+	struct socket *a = world_join("a");
+	struct socket *b = world_connect();
 
 	(void)state;
-	world_say(world, b, "{\"type\":\"presence\",\"from\":\"b\",\"data\":1,\"timestamp\":5}");
+	world_say(b, "{\"type\":\"presence\",\"from\":\"b\",\"data\":1,\"timestamp\":5}");
 	assert_string_equal(
 		world_sent(b),
 		"{\"timestamp\":1.000,\"type\":\"presence\",\"from\":\"a\",\"data\":{\"of\":\"a\"}}\n");
@@ -47,14 +29,13 @@ static void the_newcomer_gets_the_roster_and_the_others_get_the_newcomer(void **
 
 static void who_accepts_a_roster_gets_it_as_one_message(void **state)
 {
-	struct socket *b = world_connect(world);
+	struct socket *b = world_connect();
 
 	(void)state;
-	world_join(world, "a");
-	world_say(world, b,
-	          "{\"type\":\"capabilities\",\"data\":{\"accept\":[\"roster\",7,\"?\"]}}");
+	world_join("a");
+	world_say(b, "{\"type\":\"capabilities\",\"data\":{\"accept\":[\"roster\",7,\"?\"]}}");
 	assert_non_null(strstr(world_sent(b), "capabilities_response"));
-	world_say(world, b, "{\"type\":\"presence\",\"from\":\"b\",\"data\":1}");
+	world_say(b, "{\"type\":\"presence\",\"from\":\"b\",\"data\":1}");
 	const char *sent = world_sent(b);
 	assert_non_null(strstr(sent, "\"type\":\"roster\""));
 	assert_non_null(strstr(
@@ -64,24 +45,24 @@ static void who_accepts_a_roster_gets_it_as_one_message(void **state)
 
 static void nothing_is_read_until_the_own_presence_came_back(void **state)
 {
-	struct socket *a = world_connect(world);
+	struct socket *a = world_connect();
 
 	(void)state;
 	connection_receive(a->connection, SLICE(PRESENCE_A));
 	assert_false(a->reading);
-	world_settle(world);
+	world_settle();
 	assert_true(a->reading);
 	assert_string_equal(world_sent(a), "");
 }
 
 static void a_second_tab_joins_without_asking_redis(void **state)
 {
-	struct socket *first = world_join(world, "a");
+	struct socket *first = world_join("a");
 	unsigned announced = world->announced;
-	struct socket *second = world_connect(world);
+	struct socket *second = world_connect();
 
 	(void)state;
-	world_say(world, second, "{\"type\":\"presence\",\"from\":\"a\",\"data\":{\"of\":\"a\"}}");
+	world_say(second, "{\"type\":\"presence\",\"from\":\"a\",\"data\":{\"of\":\"a\"}}");
 	assert_int_equal(world->announced, announced);
 	assert_true(second->reading);
 	world_disconnect(first);
@@ -92,127 +73,127 @@ static void a_second_tab_joins_without_asking_redis(void **state)
 
 static void a_second_tab_with_other_data_announces_them(void **state)
 {
-	struct socket *b = world_join(world, "b");
-	struct socket *second = world_connect(world);
+	struct socket *b = world_join("b");
+	struct socket *second = world_connect();
 
 	(void)state;
-	world_join(world, "a");
+	world_join("a");
 	world_sent(b);
-	world_say(world, second, "{\"type\":\"presence\",\"from\":\"a\",\"data\":2}");
+	world_say(second, "{\"type\":\"presence\",\"from\":\"a\",\"data\":2}");
 	assert_string_equal(world_sent(b), "{\"type\":\"presence\",\"from\":\"a\",\"data\":2}\n");
 }
 
 static void another_owner_is_told_that_the_id_is_taken(void **state)
 {
-	struct socket *a = world_connect(world);
+	struct socket *a = world_connect();
 
 	(void)state;
 	world->answer = ANNOUNCE_TAKEN;
-	world_say(world, a, PRESENCE_A);
+	world_say(a, PRESENCE_A);
 	assert_error(a, "id_taken");
 	assert_true(a->reading);
 	assert_int_equal(world->left, 0);
 	world->answer = ANNOUNCE_ONLINE;
-	world_say(world, a,
-	          "{\"type\":\"presence\",\"from\":\"other\",\"data\":{}}"); /* not bound yet */
+	world_say(a, "{\"type\":\"presence\",\"from\":\"other\",\"data\":{}}"); /* not bound yet */
 	assert_string_equal(world_sent(a), "");
 	assert_true(connection_is_joined(a->connection));
 }
 
 static void another_owner_on_the_same_node_too(void **state)
 {
-	struct socket *a = world_connect_as(world, "issuer alice");
-	struct socket *b = world_connect_as(world, "issuer bob");
+	struct socket *a = world_connect_as("issuer alice");
+	struct socket *b = world_connect_as("issuer bob");
 
 	(void)state;
-	world_say(world, a, PRESENCE_A);
-	world_say(world, b, PRESENCE_A);
+	world_say(a, PRESENCE_A);
+	world_say(b, PRESENCE_A);
 	assert_error(b, "id_taken");
 	assert_true(connection_is_joined(a->connection));
 }
 
 static void a_full_redis_refuses(void **state)
 {
-	struct socket *a = world_connect(world);
+	struct socket *a = world_connect();
 
 	(void)state;
 	world->answer = ANNOUNCE_REFUSED;
-	world_say(world, a, PRESENCE_A);
+	world_say(a, PRESENCE_A);
 	assert_error(a, "bus_unavailable");
 	assert_true(a->reading);
 }
 
 static void an_outage_while_joining_is_survived(void **state)
 {
-	struct socket *a = world_connect(world);
+	struct socket *a = world_connect();
 
 	(void)state;
 	world->answer = ANNOUNCE_LOST;
-	world_say(world, a, PRESENCE_A);
+	world_say(a, PRESENCE_A);
 	assert_false(a->reading);
 	world->answer = ANNOUNCE_ONLINE;
-	world_reconnect(world);
+	world_reconnect();
 	assert_true(connection_is_joined(a->connection));
 }
 
 /* The subscriber broke between the answer and the event. */
 static void an_event_that_never_comes_is_asked_for_again(void **state)
 {
-	struct socket *a = world_connect(world);
+	struct socket *a = world_connect();
 
 	(void)state;
 	world->mute = true;
-	world_say(world, a, PRESENCE_A);
+	world_say(a, PRESENCE_A);
 	assert_false(a->reading);
 	world->mute = false;
-	world_reconnect(world);
+	world_reconnect();
 	assert_true(connection_is_joined(a->connection));
 	assert_int_equal(world->announced, 2);
 }
 
 static void after_five_seconds_the_client_may_try_again(void **state)
 {
-	struct socket *a = world_connect(world);
+	struct socket *a = world_connect();
 
 	(void)state;
 	world->mute = true;
-	world_say(world, a, PRESENCE_A);
-	world_pass(world, 4999);
+	world_say(a, PRESENCE_A);
+	world_pass(4999);
 	assert_false(a->reading);
-	world_pass(world, 1);
+	world_pass(1);
 	assert_error(a, "bus_unavailable");
 	assert_true(a->reading);
 	world->mute = false;
-	world_say(world, a, PRESENCE_A);
+	world_say(a, PRESENCE_A);
 	assert_true(connection_is_joined(a->connection));
 }
 
 static void who_does_not_join_is_closed(void **state)
 {
-	struct socket *a = world_connect(world);
+	struct socket *a = world_connect();
 
 	(void)state;
-	world_say(world, a, "{\"type\":\"capabilities\"}");
-	world_pass(world, 29999);
+	world_say(a, "{\"type\":\"capabilities\"}");
+	world_pass(29999);
 	assert_int_equal(a->closed, 0);
-	world_pass(world, 1);
+	world_pass(1);
 	assert_int_equal(a->closed, CLOSE_HEARTBEAT);
+}
+
+static void one_peer(struct hub_settings *settings)
+{
+	settings->mesh_peers_max = 1;
 }
 
 static void a_full_mesh_refuses_newcomers_but_not_more_tabs(void **state)
 {
-	struct hub_settings settings = world_settings();
-
 	(void)state;
-	world_destroy(world);
-	settings.mesh_peers_max = 1;
-	world = world_create(&settings);
-	world_join(world, "a");
-	struct socket *b = world_connect(world);
-	world_say(world, b, "{\"type\":\"presence\",\"from\":\"b\"}");
+	world_set_up_with(one_peer);
+	world_join("a");
+	struct socket *b = world_connect();
+	world_say(b, "{\"type\":\"presence\",\"from\":\"b\"}");
 	assert_error(b, "mesh_full");
-	struct socket *tab = world_connect(world);
-	world_say(world, tab, PRESENCE_A);
+	struct socket *tab = world_connect();
+	world_say(tab, PRESENCE_A);
 	assert_true(connection_is_joined(tab->connection));
 }
 
@@ -222,17 +203,17 @@ static void a_storm_of_newcomers_takes_turns(void **state)
 	struct socket *sockets[17];
 
 	(void)state;
-	world_join(world, "first"); /* so that the mesh is loaded */
+	world_join("first"); /* so that the mesh is loaded */
 	unsigned before = world->announced;
 	for (int i = 0; i < 17; i++) {
 		struct buffer message = {0};
-		sockets[i] = world_connect(world);
+		sockets[i] = world_connect();
 		buffer_printf(&message, "{\"type\":\"presence\",\"from\":\"p%d\"}", i);
 		connection_receive(sockets[i]->connection, buffer_slice(&message));
 		buffer_fini(&message);
 	}
 	assert_int_equal(world->announced, before);
-	world_settle(world);
+	world_settle();
 	assert_int_equal(world->announced, before + 16);
 	for (int i = 0; i < 16; i++)
 		assert_true(connection_is_joined(sockets[i]->connection));
@@ -241,12 +222,12 @@ static void a_storm_of_newcomers_takes_turns(void **state)
 
 static void who_goes_while_waiting_leaves_no_trace(void **state)
 {
-	struct socket *a = world_connect(world);
+	struct socket *a = world_connect();
 
 	(void)state;
 	connection_receive(a->connection, SLICE(PRESENCE_A));
 	world_disconnect(a);
-	world_settle(world);
+	world_settle();
 	assert_int_equal(world->announced, 0);
 	assert_int_equal(world->left, 0);
 	assert_true(hub_is_empty(world->hub));
@@ -254,17 +235,15 @@ static void who_goes_while_waiting_leaves_no_trace(void **state)
 
 static void a_mesh_stays_warm_for_a_while(void **state)
 {
-	struct socket *a = world_join(world, "a");
+	struct socket *a = world_join("a");
 
 	(void)state;
 	world_disconnect(a);
-	world_pass(world, 29999);
-	assert_non_null(world_mesh(world));
-	world_pass(world, 1);
-	assert_null(world_mesh(world));
+	world_pass(29999);
+	assert_non_null(world_mesh());
+	world_pass(1);
+	assert_null(world_mesh());
 }
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
 {

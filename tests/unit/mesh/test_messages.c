@@ -3,56 +3,29 @@
 
 #include "../assert_slice.h"
 
-static struct world *world;
-
-static int set_up(void **state)
-{
-	struct hub_settings settings = world_settings();
-
-	(void)state;
-	world = world_create(&settings);
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	(void)state;
-	world_destroy(world);
-	return 0;
-}
-
-static void create_with(void (*change)(struct hub_settings *settings))
-{
-	struct hub_settings settings = world_settings();
-
-	world_destroy(world);
-	change(&settings);
-	world = world_create(&settings);
-}
-
 static void assert_refused(struct socket *socket, const char *message, const char *code)
 {
 	world_sent(socket);
-	world_published(world);
-	world_say(world, socket, message);
+	world_published();
+	world_say(socket, message);
 	const char *sent = world_sent(socket);
 	if (strstr(sent, "\"type\":\"error\"") == NULL || strstr(sent, code) == NULL)
 		fail_msg("%s: wanted error %s, was sent: %s", message, code, sent);
-	assert_string_equal(world_published(world), "");
+	assert_string_equal(world_published(), "");
 }
 
 static void a_broadcast_goes_to_all_but_the_peer_untouched(void **state)
 {
-	struct socket *a = world_join(world, "a");
-	struct socket *tab = world_join(world, "a");
-	struct socket *b = world_join(world, "b");
+	struct socket *a = world_join("a");
+	struct socket *tab = world_join("a");
+	struct socket *b = world_join("b");
 	const char *message =
 		" { \"data\" : [1.0e5,\"\\u00e9\"], \"from\":\"a\" ,\"type\":\"broadcast\",\"x\":null}";
 
 	(void)state;
 	world_sent(a);
 	world_sent(tab);
-	world_say(world, a, message);
+	world_say(a, message);
 	const char *sent = world_sent(b);
 	assert_memory_equal(sent, message, strlen(message));
 	assert_string_equal(world_sent(a), "");
@@ -61,14 +34,14 @@ static void a_broadcast_goes_to_all_but_the_peer_untouched(void **state)
 
 static void only_missing_names_are_inserted(void **state)
 {
-	struct socket *a = world_join(world, "a");
+	struct socket *a = world_join("a");
 
 	(void)state;
-	world_say(world, a, "{\"type\":\"ack\"}");
-	world_say(world, a, "{\"type\":\"ack\",\"from\":\"agent\"}");
-	world_say(world, a, "{\"type\":\"ack\",\"from\":\"agent\",\"instanceId\":\"a\"}");
-	world_say(world, a, "{\"type\":\"ack\",\"instanceId\":\"a\"}");
-	assert_string_equal(world_published(world),
+	world_say(a, "{\"type\":\"ack\"}");
+	world_say(a, "{\"type\":\"ack\",\"from\":\"agent\"}");
+	world_say(a, "{\"type\":\"ack\",\"from\":\"agent\",\"instanceId\":\"a\"}");
+	world_say(a, "{\"type\":\"ack\",\"instanceId\":\"a\"}");
+	assert_string_equal(world_published(),
 	                    "* {\"from\":\"a\",\"type\":\"ack\"}\n"
 	                    "* {\"instanceId\":\"a\",\"type\":\"ack\",\"from\":\"agent\"}\n"
 	                    "* {\"type\":\"ack\",\"from\":\"agent\",\"instanceId\":\"a\"}\n"
@@ -77,10 +50,10 @@ static void only_missing_names_are_inserted(void **state)
 
 static void nobody_sends_under_another_name(void **state)
 {
-	struct socket *a = world_join(world, "a");
+	struct socket *a = world_join("a");
 
 	(void)state;
-	world_join(world, "b");
+	world_join("b");
 	assert_refused(a, "{\"type\":\"broadcast\",\"from\":\"b\"}", "from_mismatch");
 	assert_refused(a, "{\"type\":\"broadcast\",\"from\":\"relay\"}", "from_mismatch");
 	assert_refused(a, "{\"type\":\"broadcast\",\"from\":\"x\",\"instanceId\":\"b\"}",
@@ -98,18 +71,18 @@ static void strict_names(struct hub_settings *settings)
 static void strictly_only_announced_agents_may_be_named(void **state)
 {
 	(void)state;
-	create_with(strict_names);
-	struct socket *a = world_connect(world);
-	world_say(world, a, "{\"type\":\"presence\",\"from\":\"a\",\"data\":{\"agents\":[\"x\"]}}");
-	world_say(world, a, "{\"type\":\"ack\",\"from\":\"x\"}");
-	assert_string_equal(world_published(world),
+	world_set_up_with(strict_names);
+	struct socket *a = world_connect();
+	world_say(a, "{\"type\":\"presence\",\"from\":\"a\",\"data\":{\"agents\":[\"x\"]}}");
+	world_say(a, "{\"type\":\"ack\",\"from\":\"x\"}");
+	assert_string_equal(world_published(),
 	                    "* {\"instanceId\":\"a\",\"type\":\"ack\",\"from\":\"x\"}\n");
 	assert_refused(a, "{\"type\":\"ack\",\"from\":\"y\"}", "from_mismatch");
 }
 
 static void without_presence_nothing_is_sent(void **state)
 {
-	struct socket *a = world_connect(world);
+	struct socket *a = world_connect();
 
 	(void)state;
 	assert_refused(a, "{\"type\":\"broadcast\",\"from\":\"a\",\"id\":\"m1\"}", "no_presence");
@@ -122,26 +95,25 @@ static void without_presence_nothing_is_sent(void **state)
 
 static void a_direct_goes_to_the_instance_then_the_peer_then_the_agent(void **state)
 {
-	struct socket *a = world_join(world, "a");
+	struct socket *a = world_join("a");
 
 	(void)state;
-	world_other_presence(world, "b",
-	                     "{\"type\":\"presence\",\"data\":{\"agents\":[\"x\",\"c\"]}}");
-	world_other_presence(world, "c", "{\"type\":\"presence\",\"data\":{\"agents\":[\"x\"]}}");
-	world_say(world, a, "{\"type\":\"direct\",\"to\":\"x\",\"targetInstanceId\":\"c\"}");
-	assert_memory_equal(world_published(world), "c {", 3);
-	world_say(world, a,
+	world_other_presence("b", "{\"type\":\"presence\",\"data\":{\"agents\":[\"x\",\"c\"]}}");
+	world_other_presence("c", "{\"type\":\"presence\",\"data\":{\"agents\":[\"x\"]}}");
+	world_say(a, "{\"type\":\"direct\",\"to\":\"x\",\"targetInstanceId\":\"c\"}");
+	assert_memory_equal(world_published(), "c {", 3);
+	world_say(a,
 	          "{\"type\":\"direct\",\"to\":\"c\"}"); /* a peer before an agent of that name */
-	assert_memory_equal(world_published(world), "c {", 3);
-	world_say(world, a, "{\"type\":\"direct\",\"to\":\"x\",\"targetInstanceId\":null}");
-	const char *published = world_published(world);
+	assert_memory_equal(world_published(), "c {", 3);
+	world_say(a, "{\"type\":\"direct\",\"to\":\"x\",\"targetInstanceId\":null}");
+	const char *published = world_published();
 	assert_non_null(strstr(published, "b {"));
 	assert_non_null(strstr(published, "c {"));
 }
 
 static void a_direct_to_nobody_is_answered(void **state)
 {
-	struct socket *a = world_join(world, "a");
+	struct socket *a = world_join("a");
 
 	(void)state;
 	assert_refused(a, "{\"type\":\"direct\",\"to\":\"nobody\"}", "peer_not_found");
@@ -151,20 +123,20 @@ static void a_direct_to_nobody_is_answered(void **state)
 
 static void a_direct_that_nobody_heard_is_answered(void **state)
 {
-	struct socket *a = world_join(world, "a");
+	struct socket *a = world_join("a");
 
 	(void)state;
-	world_other_presence(world, "b", "{\"type\":\"presence\",\"data\":1}");
+	world_other_presence("b", "{\"type\":\"presence\",\"data\":1}");
 	world_sent(a);
 	world->nobody = "b";
-	world_say(world, a, "{\"type\":\"direct\",\"to\":\"b\",\"turnId\":\"t1\"}");
+	world_say(a, "{\"type\":\"direct\",\"to\":\"b\",\"turnId\":\"t1\"}");
 	const char *sent = world_sent(a);
 	assert_non_null(strstr(sent, "\"code\":\"peer_unreachable\""));
 	assert_non_null(strstr(sent, "\"id\":\"t1\""));
 	assert_non_null(strstr(sent, "\"to\":\"b\""));
 
 	world->nobody = "ghost";
-	world_say(world, a, "{\"type\":\"direct\",\"targetInstanceId\":\"ghost\",\"id\":7}");
+	world_say(a, "{\"type\":\"direct\",\"targetInstanceId\":\"ghost\",\"id\":7}");
 	sent = world_sent(a);
 	assert_non_null(strstr(sent, "\"code\":\"peer_not_found\""));
 	assert_non_null(strstr(sent, "\"id\":7"));
@@ -172,24 +144,24 @@ static void a_direct_that_nobody_heard_is_answered(void **state)
 
 static void a_direct_to_oneself_reaches_the_other_tabs(void **state)
 {
-	struct socket *a = world_join(world, "a");
-	struct socket *tab = world_join(world, "a");
+	struct socket *a = world_join("a");
+	struct socket *tab = world_join("a");
 
 	(void)state;
 	world_sent(a);
-	world_say(world, a, "{\"type\":\"direct\",\"from\":\"a\",\"to\":\"a\"}");
+	world_say(a, "{\"type\":\"direct\",\"from\":\"a\",\"to\":\"a\"}");
 	assert_string_equal(world_sent(a), "");
 	assert_string_equal(world_sent(tab), "{\"type\":\"direct\",\"from\":\"a\",\"to\":\"a\"}\n");
 }
 
 static void a_direct_from_another_node_reaches_every_tab(void **state)
 {
-	struct socket *a = world_join(world, "a");
-	struct socket *tab = world_join(world, "a");
+	struct socket *a = world_join("a");
+	struct socket *tab = world_join("a");
 
 	(void)state;
 	world_sent(a);
-	world_other_direct(world, "a", "b", "{\"type\":\"direct\"}");
+	world_other_direct("a", "b", "{\"type\":\"direct\"}");
 	assert_string_equal(world_sent(a), "{\"type\":\"direct\"}\n");
 	assert_string_equal(world_sent(tab), "{\"type\":\"direct\"}\n");
 }
@@ -202,16 +174,16 @@ static void answer_only_who_asked(struct hub_settings *settings)
 static void replies_go_to_their_target_if_so_set(void **state)
 {
 	(void)state;
-	create_with(answer_only_who_asked);
-	struct socket *a = world_join(world, "a");
-	world_join(world, "b");
-	world_say(world, a, "{\"type\":\"stream\",\"from\":\"a\",\"to\":\"b\"}");
-	world_say(world, a, "{\"type\":\"stream\",\"from\":\"a\",\"to\":\"nobody\"}");
-	world_say(world, a, "{\"type\":\"stream\",\"from\":\"a\",\"targetInstanceId\":\"nobody\"}");
-	world_say(world, a, "{\"type\":\"stream\",\"from\":\"a\"}");
-	world_say(world, a, "{\"type\":\"broadcast\",\"from\":\"a\",\"to\":\"b\"}");
+	world_set_up_with(answer_only_who_asked);
+	struct socket *a = world_join("a");
+	world_join("b");
+	world_say(a, "{\"type\":\"stream\",\"from\":\"a\",\"to\":\"b\"}");
+	world_say(a, "{\"type\":\"stream\",\"from\":\"a\",\"to\":\"nobody\"}");
+	world_say(a, "{\"type\":\"stream\",\"from\":\"a\",\"targetInstanceId\":\"nobody\"}");
+	world_say(a, "{\"type\":\"stream\",\"from\":\"a\"}");
+	world_say(a, "{\"type\":\"broadcast\",\"from\":\"a\",\"to\":\"b\"}");
 	assert_string_equal(
-		world_published(world),
+		world_published(),
 		"b {\"type\":\"stream\",\"from\":\"a\",\"to\":\"b\"}\n"
 		"* {\"type\":\"stream\",\"from\":\"a\",\"to\":\"nobody\"}\n"
 		"* {\"type\":\"stream\",\"from\":\"a\",\"targetInstanceId\":\"nobody\"}\n"
@@ -221,21 +193,21 @@ static void replies_go_to_their_target_if_so_set(void **state)
 
 static void replies_go_to_all_otherwise(void **state)
 {
-	struct socket *a = world_join(world, "a");
+	struct socket *a = world_join("a");
 
 	(void)state;
-	world_join(world, "b");
-	world_say(world, a, "{\"type\":\"stream\",\"from\":\"a\",\"to\":\"b\"}");
-	assert_memory_equal(world_published(world), "* {", 3);
+	world_join("b");
+	world_say(a, "{\"type\":\"stream\",\"from\":\"a\",\"to\":\"b\"}");
+	assert_memory_equal(world_published(), "* {", 3);
 }
 
 static void dropped_and_reserved_types_go_nowhere(void **state)
 {
-	struct socket *a = world_join(world, "a");
+	struct socket *a = world_join("a");
 
 	(void)state;
-	world_say(world, a, "{\"type\":\"relay-log\",\"from\":\"b\"}");
-	assert_string_equal(world_published(world), "");
+	world_say(a, "{\"type\":\"relay-log\",\"from\":\"b\"}");
+	assert_string_equal(world_published(), "");
 	assert_string_equal(world_sent(a), "");
 	assert_refused(a, "{\"type\":\"resync\"}", "reserved_type");
 	assert_refused(a, "{\"type\":\"relay.x\"}", "reserved_type");
@@ -243,31 +215,31 @@ static void dropped_and_reserved_types_go_nowhere(void **state)
 
 static void echoes_are_dropped_and_told_once_a_minute(void **state)
 {
-	struct socket *a = world_join(world, "a");
+	struct socket *a = world_join("a");
 
 	(void)state;
-	world_other_broadcast(world, "b", "{}"); /* without a digest: never remembered */
-	world_say(world, a, "{\"type\":\"invoke\",\"data\":1,\"timestamp\":1}");
-	struct socket *c = world_join(world, "c");
-	world_published(world);
+	world_other_broadcast("b", "{}"); /* without a digest: never remembered */
+	world_say(a, "{\"type\":\"invoke\",\"data\":1,\"timestamp\":1}");
+	struct socket *c = world_join("c");
+	world_published();
 	assert_refused(c, "{\"type\":\"invoke\",\"data\":1}", "echo_suppressed");
-	world_say(world, c, "{\"type\":\"invoke\",\"data\":1}");
-	assert_string_equal(world_sent(c), "");                                   /* told already */
-	world_say(world, c, "{\"type\":\"invoke\",\"data\":1,\"turnId\":\"t\"}"); /* meant */
-	world_say(world, c, "{\"type\":\"invoke\",\"data\":2}");
-	world_say(world, c, "{\"type\":\"other\",\"data\":1}");
-	const char *published = world_published(world);
+	world_say(c, "{\"type\":\"invoke\",\"data\":1}");
+	assert_string_equal(world_sent(c), "");                            /* told already */
+	world_say(c, "{\"type\":\"invoke\",\"data\":1,\"turnId\":\"t\"}"); /* meant */
+	world_say(c, "{\"type\":\"invoke\",\"data\":2}");
+	world_say(c, "{\"type\":\"other\",\"data\":1}");
+	const char *published = world_published();
 	assert_non_null(strstr(published, "turnId"));
 	assert_non_null(strstr(published, "\"data\":2"));
 	assert_non_null(strstr(published, "other"));
-	world_pass(world, 5000);
-	world_say(world, c, "{\"type\":\"invoke\",\"data\":1}");
-	assert_string_not_equal(world_published(world), "");
+	world_pass(5000);
+	world_say(c, "{\"type\":\"invoke\",\"data\":1}");
+	assert_string_not_equal(world_published(), "");
 }
 
 static void what_can_not_be_read_is_answered_and_then_closed(void **state)
 {
-	struct socket *a = world_join(world, "a");
+	struct socket *a = world_join("a");
 
 	(void)state;
 	for (int i = 0; i < 20; i++)
@@ -276,16 +248,16 @@ static void what_can_not_be_read_is_answered_and_then_closed(void **state)
 			i % 2 == 0 ? "[]"
 				   : "{\"type\":\"broadcast\",\"from\":\"a\",\"fr\\u006fm\":\"b\"}",
 			"invalid_message");
-	world_say(world, a, "nonsense");
+	world_say(a, "nonsense");
 	assert_int_equal(a->closed, CLOSE_POLICY);
 }
 
 static void the_answer_to_a_bad_message_has_its_id(void **state)
 {
-	struct socket *a = world_join(world, "a");
+	struct socket *a = world_join("a");
 
 	(void)state;
-	world_say(world, a, "{\"type\":\"direct\",\"to\":7,\"turnId\":\"t9\"}");
+	world_say(a, "{\"type\":\"direct\",\"to\":7,\"turnId\":\"t9\"}");
 	const char *sent = world_sent(a);
 	assert_non_null(strstr(sent, "invalid_message"));
 	assert_non_null(strstr(sent, "\"type\":\"direct\""));
@@ -294,10 +266,10 @@ static void the_answer_to_a_bad_message_has_its_id(void **state)
 
 static void text_that_is_not_utf8_ends_the_connection(void **state)
 {
-	struct socket *a = world_join(world, "a");
+	struct socket *a = world_join("a");
 
 	(void)state;
-	world_say(world, a, "{\"type\":\"broadcast\",\"data\":\"\xff\"}");
+	world_say(a, "{\"type\":\"broadcast\",\"data\":\"\xff\"}");
 	assert_int_equal(a->closed, CLOSE_NOT_UTF8);
 	assert_int_equal(world->left, 1);
 }
@@ -310,24 +282,24 @@ static void two_a_second(struct hub_settings *settings)
 static void a_flood_is_refused_and_then_closed(void **state)
 {
 	(void)state;
-	create_with(two_a_second);
-	struct socket *a = world_join(world, "a");
-	world_say(world, a, "{\"type\":\"broadcast\"}");
+	world_set_up_with(two_a_second);
+	struct socket *a = world_join("a");
+	world_say(a, "{\"type\":\"broadcast\"}");
 	assert_refused(a, "{\"type\":\"broadcast\"}", "rate_limited");
 	for (int i = 0; i < 19; i++)
-		world_say(world, a, "{\"type\":\"broadcast\"}");
+		world_say(a, "{\"type\":\"broadcast\"}");
 	assert_int_equal(a->closed, 0);
-	world_say(world, a, "{\"type\":\"broadcast\"}");
+	world_say(a, "{\"type\":\"broadcast\"}");
 	assert_int_equal(a->closed, CLOSE_FLOODING);
 }
 
 static void a_full_queue_is_told_and_a_pressed_bus_holds_senders_back(void **state)
 {
-	struct socket *a = world_join(world, "a");
+	struct socket *a = world_join("a");
 
 	(void)state;
 	world->queue_full = true;
-	world_say(world, a, "{\"type\":\"broadcast\"}");
+	world_say(a, "{\"type\":\"broadcast\"}");
 	const char *sent = world_sent(a);
 	assert_non_null(strstr(sent, "bus_unavailable"));
 	assert_non_null(strstr(sent, "\"delivered\":\"no\""));
@@ -335,13 +307,11 @@ static void a_full_queue_is_told_and_a_pressed_bus_holds_senders_back(void **sta
 
 	hub_bus_pressed(world->hub, true);
 	assert_true(a->reading); /* who sends nothing is not held back */
-	world_say(world, a, "{\"type\":\"broadcast\"}");
+	world_say(a, "{\"type\":\"broadcast\"}");
 	assert_false(a->reading);
 	hub_bus_pressed(world->hub, false);
 	assert_true(a->reading);
 }
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
 {

@@ -6,96 +6,67 @@
 
 #define SIXTH_MS (WORLD_TTL_MS / 6)
 
-static struct world *world;
-
-static int set_up(void **state)
-{
-	struct hub_settings settings = world_settings();
-
-	(void)state;
-	world = world_create(&settings);
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	(void)state;
-	world_destroy(world);
-	return 0;
-}
-
-static void create_with(void (*change)(struct hub_settings *settings))
-{
-	struct hub_settings settings = world_settings();
-
-	world_destroy(world);
-	change(&settings);
-	world = world_create(&settings);
-}
-
 #define SAME_A "{\"type\":\"presence\",\"from\":\"a\",\"data\":{\"of\":\"a\"},\"timestamp\":9}"
 
 static void an_unchanged_presence_is_a_heartbeat(void **state)
 {
-	struct socket *a = world_join(world, "a");
-	struct socket *b = world_join(world, "b");
+	struct socket *a = world_join("a");
+	struct socket *b = world_join("b");
 	unsigned announced = world->announced;
 
 	(void)state;
-	world_say(world, a, SAME_A);
+	world_say(a, SAME_A);
 	assert_int_equal(world->announced, announced);
 	assert_string_equal(world_sent(b), "");
 }
 
 static void a_changed_one_is_told_at_most_every_quarter_second(void **state)
 {
-	struct socket *a = world_join(world, "a");
-	struct socket *b = world_join(world, "b");
+	struct socket *a = world_join("a");
+	struct socket *b = world_join("b");
 
 	(void)state;
 	world_sent(a);
-	world_pass(world, 1000);
-	world_say(world, a, "{\"type\":\"presence\",\"data\":1}"); /* `from` is filled in */
+	world_pass(1000);
+	world_say(a, "{\"type\":\"presence\",\"data\":1}"); /* `from` is filled in */
 	assert_string_equal(world_sent(b), "{\"from\":\"a\",\"type\":\"presence\",\"data\":1}\n");
-	world_say(world, a, "{\"type\":\"presence\",\"from\":\"a\",\"data\":2}");
-	world_say(world, a, "{\"type\":\"presence\",\"from\":\"a\",\"data\":3}");
+	world_say(a, "{\"type\":\"presence\",\"from\":\"a\",\"data\":2}");
+	world_say(a, "{\"type\":\"presence\",\"from\":\"a\",\"data\":3}");
 	assert_string_equal(world_sent(b), "");
-	world_pass(world, 250);
+	world_pass(250);
 	assert_string_equal(world_sent(b), "{\"type\":\"presence\",\"from\":\"a\",\"data\":3}\n");
 	assert_string_equal(world_sent(a), "");
 }
 
 static void a_heartbeat_with_other_agents_announces_them(void **state)
 {
-	struct socket *a = world_join(world, "a");
-	struct socket *b = world_join(world, "b");
+	struct socket *a = world_join("a");
+	struct socket *b = world_join("b");
 
 	(void)state;
-	world_say(world, a,
-	          "{\"type\":\"heartbeat\",\"from\":\"a\",\"data\":{\"agents\":[\"x\"]}}");
+	world_say(a, "{\"type\":\"heartbeat\",\"from\":\"a\",\"data\":{\"agents\":[\"x\"]}}");
 	assert_non_null(strstr(world_sent(b), "\"agents\":[\"x\"]"));
-	world_say(world, a,
-	          "{\"type\":\"heartbeat\",\"from\":\"a\",\"data\":{\"agents\":[\"x\"]}}");
+	world_say(a, "{\"type\":\"heartbeat\",\"from\":\"a\",\"data\":{\"agents\":[\"x\"]}}");
 	assert_string_equal(world_sent(b), "");
-	world_say(world, b, "{\"type\":\"direct\",\"to\":\"x\"}");
-	assert_string_equal(world_published(world),
+	world_say(b, "{\"type\":\"direct\",\"to\":\"x\"}");
+	assert_string_equal(world_published(),
 	                    "a {\"from\":\"b\",\"type\":\"direct\",\"to\":\"x\"}\n");
 }
 
 static void a_presence_has_bounds(void **state)
 {
-	struct socket *a = world_join(world, "a");
+	struct socket *a = world_join("a");
 	struct buffer message = {0};
 
 	(void)state;
 	world_say(
-		world, a,
+		a,
 		"{\"type\":\"presence\",\"from\":\"a\",\"data\":{\"agents\":[\"1\",\"2\",\"3\",\"4\",\"5\",\"6\","
 		"\"7\",\"8\",\"9\"]}}");
 	assert_non_null(strstr(world_sent(a), "invalid_message"));
 	buffer_printf(&message, "{\"type\":\"presence\",\"from\":\"a\",\"data\":\"%08192d\"}%c", 0,
 	              0);
-	world_say(world, a, message.data);
+	world_say(a, message.data);
 	assert_non_null(strstr(world_sent(a), "too_large"));
 	buffer_fini(&message);
 }
@@ -103,31 +74,31 @@ static void a_presence_has_bounds(void **state)
 /* At once when the last write is a sixth of the TTL ago, else then, with the age of the last message. */
 static void signs_of_life_are_written_sparingly_and_exactly(void **state)
 {
-	struct socket *a = world_join(world, "a");
+	struct socket *a = world_join("a");
 
 	(void)state;
-	world_pass(world, 100);
-	world_say(world, a, "{\"type\":\"heartbeat\"}");
+	world_pass(100);
+	world_say(a, "{\"type\":\"heartbeat\"}");
 	assert_int_equal(world->refreshed, 0);
-	world_pass(world, 100);
-	world_say(world, a, "{\"type\":\"heartbeat\"}");
+	world_pass(100);
+	world_say(a, "{\"type\":\"heartbeat\"}");
 	uint64_t heard = world_now();
-	world_pass(world, SIXTH_MS - 200);
+	world_pass(SIXTH_MS - 200);
 	assert_int_equal(world->refreshed, 1);
 	assert_int_equal(world->refreshed_heard_ms, heard);
 
-	world_pass(world, SIXTH_MS);
-	world_say(world, a, "{\"type\":\"broadcast\"}");
+	world_pass(SIXTH_MS);
+	world_say(a, "{\"type\":\"broadcast\"}");
 	assert_int_equal(world->refreshed, 2); /* at once */
 	assert_int_equal(world->refreshed_heard_ms, world_now());
 }
 
 static void pongs_count_only_if_asked_for(void **state)
 {
-	struct socket *a = world_join(world, "a");
+	struct socket *a = world_join("a");
 
 	(void)state;
-	world_pass(world, SIXTH_MS);
+	world_pass(SIXTH_MS);
 	connection_pong(a->connection);
 	assert_int_equal(world->refreshed, 0);
 }
@@ -140,39 +111,39 @@ static void let_pongs_count(struct hub_settings *settings)
 static void pongs_count_if_asked_for(void **state)
 {
 	(void)state;
-	create_with(let_pongs_count);
-	struct socket *a = world_join(world, "a");
-	world_pass(world, SIXTH_MS);
+	world_set_up_with(let_pongs_count);
+	struct socket *a = world_join("a");
+	world_pass(SIXTH_MS);
 	connection_pong(a->connection);
 	assert_int_equal(world->refreshed, 1);
 }
 
 static void offline_is_told_to_everybody_else_once(void **state)
 {
-	struct socket *a = world_join(world, "a");
+	struct socket *a = world_join("a");
 
 	(void)state;
-	world_other_presence(world, "b", "{\"type\":\"presence\",\"from\":\"b\",\"data\":1}");
+	world_other_presence("b", "{\"type\":\"presence\",\"from\":\"b\",\"data\":1}");
 	world_sent(a);
-	world_other_offline(world, "b");
+	world_other_offline("b");
 	const char *sent = world_sent(a);
 	assert_non_null(strstr(
 		sent, "{\"type\":\"presence\",\"from\":\"b\",\"data\":{\"status\":\"offline\"}"));
-	world_other_offline(world, "b");
+	world_other_offline("b");
 	assert_string_equal(world_sent(a), "");
 }
 
 /* A frozen node, an outage, another node's mistake: the client did nothing wrong. */
 static void a_living_peer_that_was_told_offline_is_announced_again(void **state)
 {
-	struct socket *a = world_join(world, "a");
-	struct socket *b = world_join(world, "b");
+	struct socket *a = world_join("a");
+	struct socket *b = world_join("b");
 
 	(void)state;
-	world_pass(world, WORLD_TTL_MS - 1);
+	world_pass(WORLD_TTL_MS - 1);
 	world_sent(a);
 	world_sent(b);
-	world_other_offline(world, "a");
+	world_other_offline("a");
 	assert_int_equal(a->closed, 0);
 	const char *sent = world_sent(b);
 	assert_non_null(strstr(sent, "\"status\":\"offline\""));
@@ -182,18 +153,18 @@ static void a_living_peer_that_was_told_offline_is_announced_again(void **state)
 
 static void a_silent_peer_that_was_told_offline_is_closed(void **state)
 {
-	struct socket *a = world_join(world, "a");
+	struct socket *a = world_join("a");
 
 	(void)state;
-	world_pass(world, WORLD_TTL_MS);
-	world_other_offline(world, "a");
+	world_pass(WORLD_TTL_MS);
+	world_other_offline("a");
 	assert_int_equal(a->closed, CLOSE_HEARTBEAT);
 	assert_int_equal(world->left, 0); /* Redis knows already */
 }
 
 static void a_lost_lease_is_taken_again(void **state)
 {
-	struct socket *a = world_join(world, "a");
+	struct socket *a = world_join("a");
 	unsigned announced = world->announced;
 
 	(void)state;
@@ -204,7 +175,7 @@ static void a_lost_lease_is_taken_again(void **state)
 
 static void recovery_restates_the_living_and_lets_the_silent_lapse(void **state)
 {
-	struct socket *a = world_join(world, "a");
+	struct socket *a = world_join("a");
 	struct lease *lease = connection_lease(a->connection);
 	struct announcement announcement;
 
@@ -215,45 +186,44 @@ static void recovery_restates_the_living_and_lets_the_silent_lapse(void **state)
 	             "{\"type\":\"presence\",\"from\":\"a\",\"data\":{\"of\":\"a\"}}");
 
 	world->answer = ANNOUNCE_LOST; /* a change that got lost must be told loudly */
-	world_pass(world, 1000);
-	world_say(world, a, "{\"type\":\"presence\",\"from\":\"a\",\"data\":2}");
+	world_pass(1000);
+	world_say(a, "{\"type\":\"presence\",\"from\":\"a\",\"data\":2}");
 	assert_true(lease_restate(lease, &announcement));
 	assert_true(announcement.loud);
 	assert_slice(announcement.message, "{\"type\":\"presence\",\"from\":\"a\",\"data\":2}");
 
-	world_pass(world, WORLD_TTL_MS);
+	world_pass(WORLD_TTL_MS);
 	assert_false(lease_restate(lease, &announcement));
 }
 
 static void leaving_by_presence_keeps_the_connection_and_its_id(void **state)
 {
-	struct socket *a = world_join(world, "a");
+	struct socket *a = world_join("a");
 
 	(void)state;
-	world_say(world, a,
-	          "{\"type\":\"presence\",\"from\":\"a\",\"data\":{\"status\":\"offline\"}}");
+	world_say(a, "{\"type\":\"presence\",\"from\":\"a\",\"data\":{\"status\":\"offline\"}}");
 	assert_int_equal(world->left, 1);
-	world_say(world, a, "{\"type\":\"broadcast\"}");
+	world_say(a, "{\"type\":\"broadcast\"}");
 	assert_non_null(strstr(world_sent(a), "no_presence"));
-	world_say(world, a, "{\"type\":\"presence\",\"from\":\"b\",\"data\":{}}");
+	world_say(a, "{\"type\":\"presence\",\"from\":\"b\",\"data\":{}}");
 	assert_non_null(strstr(world_sent(a), "from_mismatch"));
-	world_say(world, a, SAME_A);
+	world_say(a, SAME_A);
 	assert_true(connection_is_joined(a->connection));
-	world_pass(world, WORLD_TTL_MS);
+	world_pass(WORLD_TTL_MS);
 	assert_int_equal(a->closed, 0);
 }
 
 static void while_draining_a_lease_outlives_its_last_connection(void **state)
 {
-	struct socket *a = world_join(world, "a");
+	struct socket *a = world_join("a");
 
 	(void)state;
 	hub_drain(world->hub);
 	world_disconnect(a);
-	world_pass(world, 2999);
+	world_pass(2999);
 	assert_int_equal(world->left, 0);
 	assert_false(hub_is_empty(world->hub));
-	world_pass(world, 1);
+	world_pass(1);
 	assert_int_equal(world->left, 1);
 	assert_true(hub_is_empty(world->hub));
 }
@@ -266,43 +236,43 @@ static void repeat_every_16_s(struct hub_settings *settings)
 static void the_roster_is_repeated_to_who_did_not_accept_events(void **state)
 {
 	(void)state;
-	create_with(repeat_every_16_s);
-	struct socket *a = world_join(world, "a");
-	struct socket *b = world_join(world, "b");
-	struct socket *c = world_join(world, "c");
-	world_say(world, c, "{\"type\":\"capabilities\",\"data\":{\"accept\":[\"events\"]}}");
+	world_set_up_with(repeat_every_16_s);
+	struct socket *a = world_join("a");
+	struct socket *b = world_join("b");
+	struct socket *c = world_join("c");
+	world_say(c, "{\"type\":\"capabilities\",\"data\":{\"accept\":[\"events\"]}}");
 	b->backlog = 1; /* behind: left out */
 	world_sent(a);
 	world_sent(b);
 	world_sent(c);
 
-	world_pass(world, 17000);
+	world_pass(17000);
 	const char *sent = world_sent(a);
 	assert_null(strstr(sent, "\"from\":\"a\""));
 	assert_non_null(strstr(sent, "\"from\":\"b\""));
 	assert_non_null(strstr(sent, "\"from\":\"c\""));
 	assert_string_equal(world_sent(b), "");
 	assert_string_equal(world_sent(c), "");
-	world_pass(world, 16000);
+	world_pass(16000);
 	assert_non_null(strstr(world_sent(a), "\"from\":\"b\""));
 }
 
 /* Another node may yet announce them again: only Redis's word, later, makes it sure. */
 static void peers_that_a_snapshot_lacks_are_doubted_then_checked(void **state)
 {
-	struct socket *a = world_join(world, "a");
+	struct socket *a = world_join("a");
 
 	(void)state;
-	world_other_presence(world, "b", "{\"type\":\"presence\",\"from\":\"b\",\"data\":1}");
-	world_other_presence(world, "c", "{\"type\":\"presence\",\"from\":\"c\",\"data\":1}");
+	world_other_presence("b", "{\"type\":\"presence\",\"from\":\"b\",\"data\":1}");
+	world_other_presence("c", "{\"type\":\"presence\",\"from\":\"c\",\"data\":1}");
 	world_sent(a);
 	world->missing = SLICE("b");
-	world_reconnect(world);
-	world_say(world, a, SAME_A);
-	world_pass(world, WORLD_TTL_MS);
-	world_say(world, a, SAME_A);
+	world_reconnect();
+	world_say(a, SAME_A);
+	world_pass(WORLD_TTL_MS);
+	world_say(a, SAME_A);
 	assert_null(strstr(world_sent(a), "offline"));
-	world_pass(world, 2 * WORLD_TTL_MS / 3);
+	world_pass(2 * WORLD_TTL_MS / 3);
 	const char *sent = world_sent(a);
 	assert_non_null(strstr(sent, "\"from\":\"b\",\"data\":{\"status\":\"offline\"}"));
 	assert_null(strstr(sent, "\"from\":\"c\""));
@@ -310,13 +280,13 @@ static void peers_that_a_snapshot_lacks_are_doubted_then_checked(void **state)
 
 static void after_a_loss_every_client_is_told_once(void **state)
 {
-	struct socket *a = world_join(world, "a");
-	struct socket *b = world_join(world, "b");
+	struct socket *a = world_join("a");
+	struct socket *b = world_join("b");
 
 	(void)state;
 	world_sent(a);
-	world_reconnect(world);
-	world_pass(world, 2000);
+	world_reconnect();
+	world_pass(2000);
 	struct socket *both[] = {a, b};
 	for (int i = 0; i < 2; i++) {
 		const char *sent = world_sent(both[i]);
@@ -325,8 +295,6 @@ static void after_a_loss_every_client_is_told_once(void **state)
 		assert_null(strstr(first + 1, "\"type\":\"resync\""));
 	}
 }
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
 {

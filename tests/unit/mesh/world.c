@@ -14,6 +14,8 @@
 #define INBOXES_MAX 64
 #define SOCKETS_MAX 64
 
+struct world *world;
+
 struct topic {
 	struct mesh *owner; /* NULL: closed */
 };
@@ -293,9 +295,8 @@ static void run_errand(const struct errand *errand)
 	}
 }
 
-void world_settle(struct world *world)
+void world_settle(void)
 {
-	(void)world;
 	while (!list_empty(&self.errands)) {
 		struct errand *errand = LIST_ENTRY(self.errands.next, struct errand, link);
 		list_remove(&errand->link);
@@ -307,7 +308,7 @@ void world_settle(struct world *world)
 
 /* ---- The world */
 
-struct hub_settings world_settings(void)
+static struct hub_settings default_settings(void)
 {
 	return (struct hub_settings){
 		.ttl_ms = WORLD_TTL_MS,
@@ -329,7 +330,7 @@ uint64_t world_now(void)
 	return self.now_ms;
 }
 
-struct world *world_create(const struct hub_settings *settings)
+static struct world *create(const struct hub_settings *settings)
 {
 	memset(&self, 0, sizeof(self));
 	self.now_ms = 1000000;
@@ -341,7 +342,7 @@ struct world *world_create(const struct hub_settings *settings)
 	return &self.world;
 }
 
-void world_destroy(struct world *world)
+static void destroy(void)
 {
 	for (size_t i = 0; i < self.socket_count; i++) {
 		world_disconnect(self.sockets[i]);
@@ -360,21 +361,46 @@ void world_destroy(struct world *world)
 	metrics_reset();
 }
 
-void world_pass(struct world *world, uint64_t ms)
+int world_set_up(void **state)
+{
+	struct hub_settings settings = default_settings();
+
+	(void)state;
+	world = create(&settings);
+	return 0;
+}
+
+int world_tear_down(void **state)
+{
+	(void)state;
+	destroy();
+	return 0;
+}
+
+void world_set_up_with(void (*change)(struct hub_settings *settings))
+{
+	struct hub_settings settings = default_settings();
+
+	destroy();
+	change(&settings);
+	world = create(&settings);
+}
+
+void world_pass(uint64_t ms)
 {
 	uint64_t end = self.now_ms + ms;
 	uint64_t wait_ms;
 
-	world_settle(world);
+	world_settle();
 	while (timers_run(world->timers, &wait_ms) && self.now_ms + wait_ms <= end) {
 		self.now_ms += wait_ms;
-		world_settle(world);
+		world_settle();
 	}
-	world_settle(world);
+	world_settle();
 	self.now_ms = end;
 }
 
-struct socket *world_connect_as(struct world *world, const char *owner)
+struct socket *world_connect_as(const char *owner)
 {
 	struct socket *socket = mem_zero(sizeof(*socket));
 
@@ -385,9 +411,9 @@ struct socket *world_connect_as(struct world *world, const char *owner)
 	return socket;
 }
 
-struct socket *world_connect(struct world *world)
+struct socket *world_connect(void)
 {
-	return world_connect_as(world, "");
+	return world_connect_as("");
 }
 
 void world_disconnect(struct socket *socket)
@@ -396,22 +422,22 @@ void world_disconnect(struct socket *socket)
 	socket->connection = NULL;
 }
 
-void world_say(struct world *world, struct socket *socket, const char *message)
+void world_say(struct socket *socket, const char *message)
 {
 	assert(socket->reading);
 	connection_receive(socket->connection, slice_of(message));
-	world_settle(world);
+	world_settle();
 }
 
-struct socket *world_join(struct world *world, const char *id)
+struct socket *world_join(const char *id)
 {
-	struct socket *socket = world_connect(world);
+	struct socket *socket = world_connect();
 	struct buffer message = {0};
 
 	buffer_printf(&message,
 	              "{\"type\":\"presence\",\"from\":\"%s\",\"data\":{\"of\":\"%s\"}}%c", id, id,
 	              0);
-	world_say(world, socket, message.data);
+	world_say(socket, message.data);
 	buffer_fini(&message);
 	world_sent(socket);
 	return socket;
@@ -433,7 +459,7 @@ const char *world_sent(struct socket *socket)
 	return take(&socket->sent, &last);
 }
 
-const char *world_published(struct world *world)
+const char *world_published(void)
 {
 	static struct buffer last;
 
@@ -459,46 +485,44 @@ static void other(enum parcel_kind kind, const char *target, const char *from, c
 	buffer_fini(&bytes);
 }
 
-void world_other_presence(struct world *world, const char *id, const char *message)
+void world_other_presence(const char *id, const char *message)
 {
 	struct blob *parcel = presence_parcel(WORLD_OTHER_NODE, slice_of(id), slice_of(message));
 
 	mesh_receive(self.topic.owner, blob_slice(parcel));
 	blob_unref(parcel);
-	world_settle(world);
+	world_settle();
 }
 
-void world_other_offline(struct world *world, const char *ids)
+void world_other_offline(const char *ids)
 {
 	other(PARCEL_OFFLINE, NULL, "", ids);
-	world_settle(world);
+	world_settle();
 }
 
-void world_other_broadcast(struct world *world, const char *from, const char *message)
+void world_other_broadcast(const char *from, const char *message)
 {
 	other(PARCEL_MESSAGE, NULL, from, message);
-	world_settle(world);
+	world_settle();
 }
 
-void world_other_direct(struct world *world, const char *target, const char *from,
-                        const char *message)
+void world_other_direct(const char *target, const char *from, const char *message)
 {
 	other(PARCEL_MESSAGE, target, from, message);
-	world_settle(world);
+	world_settle();
 }
 
-struct mesh *world_mesh(struct world *world)
+struct mesh *world_mesh(void)
 {
-	(void)world;
 	return self.topic.owner;
 }
 
-void world_reconnect(struct world *world)
+void world_reconnect(void)
 {
 	for (size_t i = 0; i < self.inbox_count; i++)
 		if (self.inboxes[i].owner != NULL)
 			lease_subscribed(self.inboxes[i].owner);
 	mesh_load_begin(self.topic.owner);
 	mesh_load_end(self.topic.owner, true);
-	world_settle(world);
+	world_settle();
 }

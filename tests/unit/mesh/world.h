@@ -41,39 +41,41 @@ struct world {
 	struct slice missing; /* check() finds this peer missing */
 };
 
-/* The settings that world_create() starts from. */
-struct hub_settings world_settings(void);
+/* The one that the test is in: made and ended by these, as cmocka's set-up and tear-down. */
+extern struct world *world;
+int world_set_up(void **state);
+int world_tear_down(void **state);
+#define TEST(name) cmocka_unit_test_setup_teardown(name, world_set_up, world_tear_down)
 
-struct world *world_create(const struct hub_settings *settings);
-void world_destroy(struct world *world);
+/* Makes it anew, with settings that the function changed. */
+void world_set_up_with(void (*change)(struct hub_settings *settings));
 
-void world_settle(struct world *world);
+void world_settle(void);
 
 /* Moves the clock, firing what becomes due on the way. */
-void world_pass(struct world *world, uint64_t ms);
+void world_pass(uint64_t ms);
 uint64_t world_now(void);
 
-struct socket *world_connect(struct world *world);
-struct socket *world_connect_as(struct world *world, const char *owner);
+struct socket *world_connect(void);
+struct socket *world_connect_as(const char *owner);
 void world_disconnect(struct socket *socket);
 
-void world_say(struct world *world, struct socket *socket, const char *message);
+void world_say(struct socket *socket, const char *message);
 
 /* Connects and joins as that peer; what it was sent so far is forgotten. */
-struct socket *world_join(struct world *world, const char *id);
+struct socket *world_join(const char *id);
 
 /* Returns what was sent and forgets it. Good until the next call of the same function. */
 const char *world_sent(struct socket *socket);
-const char *world_published(struct world *world);
+const char *world_published(void);
 
 /* Events of another node, in the mesh "default", which must be open. */
-void world_other_presence(struct world *world, const char *id, const char *message);
-void world_other_offline(struct world *world, const char *ids);
-void world_other_broadcast(struct world *world, const char *from, const char *message);
-void world_other_direct(struct world *world, const char *target, const char *from,
-                        const char *message);
+void world_other_presence(const char *id, const char *message);
+void world_other_offline(const char *ids);
+void world_other_broadcast(const char *from, const char *message);
+void world_other_direct(const char *target, const char *from, const char *message);
 
 /* The bus went away and came back: everything is subscribed and loaded again. */
-void world_reconnect(struct world *world);
+void world_reconnect(void);
 /* The mesh that is open. */
-struct mesh *world_mesh(struct world *world);
+struct mesh *world_mesh(void);
