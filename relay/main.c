@@ -83,7 +83,7 @@ static struct edge_settings edge_settings(const struct options *options)
 		.handshake_seconds_max = (unsigned)options->handshake_seconds_max,
 		.ping_seconds = (unsigned)options->ping_seconds,
 		.pong_seconds_max = (unsigned)options->pong_seconds_max,
-		.fragment_seconds_max = (unsigned)options->join_seconds_max,
+		.fragment_seconds_max = (unsigned)options->message_seconds_max,
 		.mesh_by_query = options->mesh_by == OPTION_MESH_BY_ANY ||
 	                         options->mesh_by == OPTION_MESH_BY_QUERY,
 		.mesh_by_header = options->mesh_by == OPTION_MESH_BY_ANY ||

@@ -27,7 +27,10 @@ static struct slice from(struct slice text, size_t start)
 	return (struct slice){text.data + start, text.size - start};
 }
 
-/* Cuts `text` at the first `separator`; what is behind it is `rest`. Returns false if there is none. */
+/*
+ * Cuts `text` at the first `separator`; what is behind it is `rest`. Returns false if there is
+ * none.
+ */
 static bool cut(struct slice *text, char separator, struct slice *rest)
 {
 	const char *at = memchr(text->data, separator, text->size);
@@ -104,7 +107,8 @@ static bool read_number(struct slice text, uint64_t min, uint64_t max, uint64_t 
 
 static bool is_host(struct slice text)
 {
-	static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_:";
+	static const char allowed[] =
+		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_:";
 
 	for (size_t i = 0; i < text.size; i++)
 		if (memchr(allowed, text.data[i], sizeof(allowed) - 1) == NULL)

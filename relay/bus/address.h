@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 struct address {
-	char *host;     /* a name or an IP address; NULL: a unix socket */
+	char *host; /* a name or an IP address; NULL: a unix socket */
 	uint16_t port;
 	char *path;     /* of the unix socket */
 	char *user;     /* NULL: Redis's default user */
@@ -15,9 +15,9 @@ struct address {
 };
 
 /*
- * Reads `redis://[user[:password]@]host[:port][/database]` or `unix:[//[user[:password]@]]/path`. User
- * and password may have %XX in them. Returns false and a sentence that does not quote the URL, which
- * may hold a password.
+ * Reads `redis://[user[:password]@]host[:port][/database]` or `unix:[//[user[:password]@]]/path`.
+ * User and password may have %XX in them. Returns false and a sentence that does not quote the URL,
+ * which may hold a password.
  */
 bool address_parse(const char *url, struct address *address, const char **error);
 

@@ -43,7 +43,8 @@ static void on_done(void *context, struct list *claims)
 	}
 }
 
-void announces_add(struct announces *announces, struct inbox *inbox, const struct announcement *announcement)
+void announces_add(struct announces *announces, struct inbox *inbox,
+                   const struct announcement *announcement)
 {
 	struct link *link = topic_link(announces->topic);
 	struct claim *claim = claim_create(inbox, announcement);
@@ -58,7 +59,8 @@ void announces_flush(struct announces *announces)
 {
 	struct link *link = topic_link(announces->topic);
 
-	if (list_empty(&announces->claims) || !session_is_ready(link->session) || scripts_are_busy(link->scripts))
+	if (list_empty(&announces->claims) || !session_is_ready(link->session) ||
+	    scripts_are_busy(link->scripts))
 		return;
 	list_remove(&announces->due);
 	while (!list_empty(&announces->claims))

@@ -1,6 +1,6 @@
 /*
- * What the mesh announces of its peers. Announces of one mesh that come in the same turn of the loop
- * share a call; none waits longer than that.
+ * What the mesh announces of its peers. Announces of one mesh that come in the same turn of the
+ * loop share a call; none waits longer than that.
  */
 #pragma once
 
@@ -15,7 +15,8 @@ struct announces *announces_create(struct topic *topic);
 /* Accepts NULL. */
 void announces_destroy(struct announces *announces);
 
-void announces_add(struct announces *announces, struct inbox *inbox, const struct announcement *announcement);
+void announces_add(struct announces *announces, struct inbox *inbox,
+                   const struct announcement *announcement);
 
 /* Sends what was added, if the session is ready: before something that must come after it. */
 void announces_flush(struct announces *announces);

@@ -6,6 +6,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "bus/announces.h"
 #include "bus/inbox.h"
@@ -18,6 +19,8 @@
 #include "bus/session.h"
 #include "bus/topic.h"
 #include "common/memory.h"
+
+#define TTL_MS_MIN 100
 
 struct bus {
 	struct bus_settings settings;
@@ -35,13 +38,16 @@ static const char *check(const struct bus_settings *settings)
 {
 	if (strpbrk(settings->prefix, "{}") != NULL)
 		return "the prefix of keys in Redis must not have { or } in it";
-	if (settings->ttl_ms < 6)
-		return "the TTL is too short";
+	if (settings->ttl_ms < TTL_MS_MIN)
+		return "the TTL must be 100 ms at least";
+	if (settings->redis_password_file != NULL &&
+	    access(settings->redis_password_file, R_OK) != 0)
+		return "the file with the Redis password can't be read";
 	return NULL;
 }
 
-struct bus *bus_create(const struct bus_settings *settings, struct event_base *base, struct timers *timers,
-                       const char **error)
+struct bus *bus_create(const struct bus_settings *settings, struct event_base *base,
+                       struct timers *timers, const char **error)
 {
 	*error = check(settings);
 	if (*error != NULL)
@@ -119,8 +125,10 @@ static void port_refresh(struct inbox *inbox, uint64_t heard_ms)
 static bool port_publish(struct topic *topic, struct slice target, const struct slice *parts,
                          size_t part_count, uint32_t connection)
 {
-	announces_flush(topic_announces(topic)); /* a peer's presence comes before what it says after it */
-	return publications_add(topic_link(topic)->publications, topic, target, parts, part_count, connection);
+	/* A peer's presence comes before what it says after it. */
+	announces_flush(topic_announces(topic));
+	return publications_add(topic_link(topic)->publications, topic, target, parts, part_count,
+	                        connection);
 }
 
 static void port_check(struct topic *topic, struct slice peer)
@@ -138,17 +146,17 @@ static void port_list(struct bus *bus, struct slice mesh, uint64_t timeout_ms, b
 const struct bus_port *bus_port(void)
 {
 	static const struct bus_port port = {
-	        .node = port_node,
-	        .state = port_state,
-	        .topic_open = port_topic_open,
-	        .topic_close = topic_close,
-	        .inbox_open = inbox_open,
-	        .inbox_close = inbox_close,
-	        .announce = port_announce,
-	        .refresh = port_refresh,
-	        .publish = port_publish,
-	        .check = port_check,
-	        .list = port_list,
+		.node = port_node,
+		.state = port_state,
+		.topic_open = port_topic_open,
+		.topic_close = topic_close,
+		.inbox_open = inbox_open,
+		.inbox_close = inbox_close,
+		.announce = port_announce,
+		.refresh = port_refresh,
+		.publish = port_publish,
+		.check = port_check,
+		.list = port_list,
 	};
 
 	return &port;

@@ -17,27 +17,30 @@ struct timers;
 
 struct bus_settings {
 	const char *redis_url;           /* see address.h */
-	const char *redis_password_file; /* read at each connect, so that it may change; NULL: the URL has it */
+	const char *redis_password_file; /* read at each connect; NULL: the URL has it */
 	const char *prefix;              /* of all keys and channels; without { and } */
-	uint64_t ttl_ms;                 /* without a message for this long a peer is offline; the same on all nodes */
-	uint64_t probe_ms;               /* a connection that was silent this long is probed */
-	size_t queue_bytes_max;          /* of what is published and not yet answered */
-	bool first_use;                  /* connect when the first topic is opened, not before */
+	uint64_t ttl_ms;        /* silence that makes a peer offline; the same on all nodes */
+	uint64_t probe_ms;      /* silence after which a connection is probed */
+	size_t queue_bytes_max; /* of what is published and not yet answered */
+	bool first_use;         /* connect when the first topic is opened, not before */
 };
 
 /*
  * Returns owned; NULL and a sentence if the settings are wrong. Borrows `base` and `timers` for its
  * life; copies the settings.
  */
-struct bus *bus_create(const struct bus_settings *settings, struct event_base *base, struct timers *timers,
-                       const char **error);
+struct bus *bus_create(const struct bus_settings *settings, struct event_base *base,
+                       struct timers *timers, const char **error);
 
 /* `hub` is told of changes from now on; it is borrowed until bus_destroy(). */
 void bus_start(struct bus *bus, struct hub *hub);
 
 const struct bus_port *bus_port(void);
 
-/* True when all was answered that Redis was told: nothing published, announced or left is under way. For the end of a drain. */
+/*
+ * True when all was answered that Redis was told: nothing published, announced or left is under
+ * way. For the end of a drain.
+ */
 bool bus_is_settled(const struct bus *bus);
 
 /* All topics must be closed. The loop must turn once more to free everything. Accepts NULL. */

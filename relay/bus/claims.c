@@ -11,7 +11,7 @@
 #include "bus/topic.h"
 #include "common/memory.h"
 
-#define CLAIMS_MAX 100            /* per call */
+#define CLAIMS_MAX 100             /* per call */
 #define CALL_BYTES_MAX (64 * 1024) /* of messages; a single larger one goes alone */
 #define ARGUMENTS_PER_CLAIM 4
 
@@ -51,8 +51,8 @@ static struct claim *claim_of(struct list *link)
 static void finish(struct call *call)
 {
 	call->done(call->context, &call->claims);
-	while (!list_empty(&call->claims))
-		claim_destroy(claim_of(call->claims.next));
+	LIST_EACH(&call->claims, link)
+		claim_destroy(claim_of(link));
 	free(call);
 }
 
@@ -124,8 +124,8 @@ void claims_send(struct topic *topic, struct list *claims, claims_done *done, vo
 	size_t count;
 	struct call *call = take(claims, &count, done, context);
 
-	struct buffer *command =
-	        scripts_begin(link->scripts, SCRIPT_ANNOUNCE, 2 + count, 3 + ARGUMENTS_PER_CLAIM * count);
+	struct buffer *command = scripts_begin(link->scripts, SCRIPT_ANNOUNCE, 2 + count,
+	                                       3 + ARGUMENTS_PER_CLAIM * count);
 	command_add(command, topic_index(topic));
 	command_add(command, topic_broadcast(topic));
 	LIST_EACH(&call->claims, key) {
@@ -140,7 +140,8 @@ void claims_send(struct topic *topic, struct list *claims, claims_done *done, vo
 	scripts_send(link->scripts, SCRIPT_ANNOUNCE, on_answer, call);
 }
 
-void claims_answer(struct list *claims, enum announce_answer answer, claims_done *done, void *context)
+void claims_answer(struct list *claims, enum announce_answer answer, claims_done *done,
+                   void *context)
 {
 	struct call *call = mem_zero(sizeof(*call));
 

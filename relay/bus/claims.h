@@ -29,4 +29,5 @@ typedef void claims_done(void *context, struct list *claims);
 void claims_send(struct topic *topic, struct list *claims, claims_done *done, void *context);
 
 /* Gives all claims of the list that answer. */
-void claims_answer(struct list *claims, enum announce_answer answer, claims_done *done, void *context);
+void claims_answer(struct list *claims, enum announce_answer answer, claims_done *done,
+                   void *context);

@@ -7,7 +7,8 @@
 
 static void append_number(struct buffer *out, const char *format, uint64_t number)
 {
-	int size = snprintf(buffer_reserve(out, NUMBER_BYTES_MAX), NUMBER_BYTES_MAX, format, number);
+	int size =
+		snprintf(buffer_reserve(out, NUMBER_BYTES_MAX), NUMBER_BYTES_MAX, format, number);
 
 	out->size += (size_t)size;
 }

@@ -1,7 +1,7 @@
 /*
- * The happy path, all in one write: AUTH if there is a password, SELECT if the URL names a database,
- * CLIENT SETNAME; on the connection for commands also INFO, ROLE, and a question about a key, which a
- * Redis that is loading its data refuses. The last answer ends it.
+ * The happy path, all in one write: AUTH if there is a password, SELECT if the URL names a
+ * database, CLIENT SETNAME; on the connection for commands also INFO, ROLE, and a question about a
+ * key, which a Redis that is loading its data refuses. The last answer ends it.
  *
  * Failures: wrong password, no permission, a Redis that is loading, a replica, too old. All of them
  * fail the session, which tries again: who is a replica now may be the master soon.
@@ -54,7 +54,7 @@ static void on_role(redisAsyncContext *redis, void *reply, void *context)
 	if (!is_fine(link, reply))
 		return;
 	if (!slice_is(reply_text(reply_item(reply, 0)), "master"))
-		session_fail(link->session, "this Redis is not the master");
+		session_fail(link->session, "this Redis is a replica, not the master");
 }
 
 /* The value of a line `name:value` in the answer to INFO; empty if there is none. */
@@ -105,7 +105,8 @@ static void on_info(redisAsyncContext *redis, void *reply, void *context)
 }
 
 /* Sends a command of up to three words, those absent left out. */
-static void send(struct link *link, struct line *line, redisCallbackFn *callback, const struct slice words[3])
+static void send(struct link *link, struct line *line, redisCallbackFn *callback,
+                 const struct slice words[3])
 {
 	size_t count = 0;
 
@@ -134,19 +135,22 @@ void greeting_send(struct link *link, struct line *line, bool commands)
 	char name[64];
 	char database[16];
 	int name_size = snprintf(name, sizeof(name), "p2p-relay:%s", link->node_text);
-	int database_size = snprintf(database, sizeof(database), "%u", session_database(link->session));
+	int database_size =
+		snprintf(database, sizeof(database), "%u", session_database(link->session));
 
 	send_password(link, line);
 	if (session_database(link->session) != 0)
 		send(link, line, on_fine,
-		        (const struct slice[3]){SLICE("SELECT"), {database, (size_t)database_size}, {0}});
+		     (const struct slice[3]){
+			     SLICE("SELECT"), {database, (size_t)database_size}, {0}});
 	send(link, line, commands ? on_fine : on_last,
-	        (const struct slice[3]){SLICE("CLIENT"), SLICE("SETNAME"), {name, (size_t)name_size}});
+	     (const struct slice[3]){SLICE("CLIENT"), SLICE("SETNAME"), {name, (size_t)name_size}});
 	if (!commands)
 		return;
 	struct blob *any_key = keys_node(slice_of(link->settings->prefix), link->node);
 	send(link, line, on_info, (const struct slice[3]){SLICE("INFO"), SLICE("server"), {0}});
 	send(link, line, on_role, (const struct slice[3]){SLICE("ROLE"), {0}, {0}});
-	send(link, line, on_last, (const struct slice[3]){SLICE("EXISTS"), blob_slice(any_key), {0}});
+	send(link, line, on_last,
+	     (const struct slice[3]){SLICE("EXISTS"), blob_slice(any_key), {0}});
 	blob_unref(any_key);
 }

@@ -6,5 +6,8 @@
 struct line;
 struct link;
 
-/* Ends in session_greeted() or session_fail(). `commands`: the connection for commands, on which Redis is examined. */
+/*
+ * Ends in session_greeted() or session_fail(). `commands`: the connection for commands, on which
+ * Redis is examined.
+ */
 void greeting_send(struct link *link, struct line *line, bool commands);

@@ -17,7 +17,7 @@ struct inbox {
 	struct topic *topic; /* counted */
 	struct lease *owner;
 	unsigned references;
-	struct blob *key; /* also the channel */
+	struct blob *key;  /* also the channel */
 	size_t peer_bytes; /* the end of it */
 	struct subscription *subscription;
 };
@@ -56,7 +56,8 @@ struct inbox *inbox_open(struct topic *topic, struct slice peer, struct lease *o
 
 void inbox_close(struct inbox *inbox, bool leave)
 {
-	announces_flush(topic_announces(inbox->topic)); /* what was announced comes before the end of it */
+	/* What was announced comes before the end of it. */
+	announces_flush(topic_announces(inbox->topic));
 	subscription_close(inbox->subscription);
 	list_remove(&inbox->in_topic);
 	inbox->owner = NULL;
@@ -98,7 +99,8 @@ struct slice inbox_key(const struct inbox *inbox)
 
 struct slice inbox_peer(const struct inbox *inbox)
 {
-	return (struct slice){inbox->key->bytes + inbox->key->size - inbox->peer_bytes, inbox->peer_bytes};
+	return (struct slice){inbox->key->bytes + inbox->key->size - inbox->peer_bytes,
+	                      inbox->peer_bytes};
 }
 
 struct inbox *inbox_next(struct list *inboxes, struct inbox *previous)

@@ -1,6 +1,6 @@
 /*
- * How keys and channels are named. All of a mesh have the mesh's name as their hash tag, so that they
- * share one slot of a Cluster. All functions return owned.
+ * How keys and channels are named. All of a mesh have the mesh's name as their hash tag, so that
+ * they share one slot of a Cluster. All functions return owned.
  */
 #pragma once
 
@@ -17,7 +17,9 @@ struct blob *keys_index(struct slice prefix, struct slice mesh);
 /* PREFIX{MESH}:broadcast, a channel. */
 struct blob *keys_broadcast(struct slice prefix, struct slice mesh);
 
-/* PREFIX{MESH}:peer:ID, both the HASH and the channel. With an empty id: what they all begin with. */
+/*
+ * PREFIX{MESH}:peer:ID, both the HASH and the channel. With an empty id: what they all begin with.
+ */
 struct blob *keys_peer(struct slice prefix, struct slice mesh, struct slice id);
 
 /* PREFIX{~}:node:NODE, the node's own channel. "~" is no name of a mesh. */

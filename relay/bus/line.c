@@ -1,12 +1,13 @@
 /*
- * The happy path: line_open() connects, opened() follows, line_send() as often as wanted, line_close().
+ * The happy path: line_open() connects, opened() follows, line_send() as often as wanted,
+ * line_close().
  *
  * Failures: the connect fails, Redis closes, the socket breaks, or Redis says something that is no
- * RESP. hiredis then frees its context by itself, after it called all callbacks with NULL. It tells us
- * first through the `cleanup` hook, so that nothing is sent into a context that is about to go.
+ * RESP. hiredis then frees its context by itself, after it called all callbacks with NULL. It tells
+ * us first through the `cleanup` hook, so that nothing is sent into a context that is about to go.
  *
- * hiredis's own libevent adapter makes four epoll_ctl() calls per write. This one keeps its events, and
- * writes from one that is only ever activated by hand: none.
+ * hiredis's own libevent adapter makes four epoll_ctl() calls per write. This one keeps its events,
+ * and writes from one that is only ever activated by hand: none.
  */
 #include "bus/line.h"
 
@@ -110,7 +111,8 @@ static void cleanup(void *context)
 
 	if (line->redis == NULL)
 		return; /* line_close() was first */
-	reason = line->redis->errstr != NULL && line->redis->errstr[0] != '\0' ? line->redis->errstr : "closed";
+	reason = line->redis->errstr != NULL && line->redis->errstr[0] != '\0' ? line->redis->errstr
+	                                                                       : "closed";
 	line->redis = NULL;
 	free_events(line);
 	line->handler->lost(line->context, reason);
@@ -167,11 +169,11 @@ static char *copy_text(const char *text)
 static void set_allocators(void)
 {
 	hiredisAllocFuncs functions = {
-	        .mallocFn = mem_alloc,
-	        .callocFn = allocate_zeroed,
-	        .reallocFn = mem_resize,
-	        .strdupFn = copy_text,
-	        .freeFn = free,
+		.mallocFn = mem_alloc,
+		.callocFn = allocate_zeroed,
+		.reallocFn = mem_resize,
+		.strdupFn = copy_text,
+		.freeFn = free,
 	};
 
 	hiredisSetAllocators(&functions);
@@ -198,7 +200,9 @@ static void attach(struct line *line, redisAsyncContext *redis)
 	redisAsyncSetConnectCallback(redis, on_connect);
 }
 
-/* A Redis, or a way to it, that is gone without a word is noticed even if the probe were not there. */
+/*
+ * A Redis, or a way to it, that is gone without a word is noticed even if the probe were not there.
+ */
 static void set_socket_options(redisAsyncContext *redis)
 {
 	int flags = fcntl(redis->c.fd, F_GETFD);
@@ -256,7 +260,8 @@ uint64_t line_heard_ms(const struct line *line)
 void line_send(struct line *line, struct slice command, redisCallbackFn *callback, void *context)
 {
 	assert(line->redis != NULL);
-	int status = redisAsyncFormattedCommand(line->redis, callback, context, command.data, command.size);
+	int status = redisAsyncFormattedCommand(line->redis, callback, context, command.data,
+	                                        command.size);
 	assert(status == REDIS_OK);
 	(void)status;
 }

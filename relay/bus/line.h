@@ -1,9 +1,9 @@
 /*
  * One connection to Redis: hiredis on the event loop.
  *
- * What is sent in a turn of the loop leaves in one write at its end. Every callback of line_send() is
- * called exactly once, with NULL if the line was closed before the answer (a subscription's callback:
- * for every message, and with NULL at the end).
+ * What is sent in a turn of the loop leaves in one write at its end. Every callback of line_send()
+ * is called exactly once, with NULL if the line was closed before the answer (a subscription's
+ * callback: for every message, and with NULL at the end).
  */
 #pragma once
 
@@ -29,12 +29,16 @@ struct line_handler {
 };
 
 /* Returns owned. `handler` must outlive the line. */
-struct line *line_create(struct event_base *base, const struct line_handler *handler, void *context);
+struct line *line_create(struct event_base *base, const struct line_handler *handler,
+                         void *context);
 
 /* Accepts NULL. */
 void line_destroy(struct line *line);
 
-/* Begins to connect a closed line; opened() or lost() follows. Returns false and the reason if that failed at once. */
+/*
+ * Begins to connect a closed line; opened() or lost() follows. Returns false and the reason if that
+ * failed at once.
+ */
 bool line_open(struct line *line, const struct endpoint *endpoint, char reason[LINE_REASON_BYTES]);
 
 /* Calls all callbacks with NULL before it returns. May be called on a closed line. */

@@ -28,12 +28,13 @@ static void on_turn(evutil_socket_t fd, short what, void *context)
 
 	(void)fd;
 	(void)what;
+	link_tell(link, NULL);
 	announces_turn(link);
 	publications_turn(link->publications);
 }
 
-struct link *link_create(const struct bus_settings *settings, struct event_base *base, struct timers *timers,
-                         const char **error)
+struct link *link_create(const struct bus_settings *settings, struct event_base *base,
+                         struct timers *timers, const char **error)
 {
 	struct address address;
 
@@ -60,7 +61,10 @@ struct link *link_create(const struct bus_settings *settings, struct event_base 
 	return link;
 }
 
-/* The session stops first: all callbacks that are under way are called, and find everything still there. */
+/*
+ * The session stops first: all callbacks that are under way are called, and find everything still
+ * there.
+ */
 void link_destroy(struct link *link)
 {
 	if (link == NULL)
@@ -92,7 +96,7 @@ void link_start(struct link *link)
 		link->node = random_u64();
 	keys_node_text(link->node, link->node_text);
 	session_start(link->session);
-	link_tell(link, NULL);
+	link_wake(link); /* the hub is told later: it may be the mesh that calls */
 }
 
 enum bus_state link_state(const struct link *link)
@@ -113,15 +117,16 @@ static void log_state(struct link *link, enum bus_state state, const char *reaso
 		link->reason[0] = '\0';
 	if (reason == NULL) {
 		if (state != link->told)
-			log_info("bus_state", LOG_TEXT("state", names[state]), LOG_TEXT("node", link->node_text),
-			        LOG_TEXT("redis", session_target(link->session)));
+			log_info("bus_state", LOG_TEXT("state", names[state]),
+			         LOG_TEXT("node", link->node_text),
+			         LOG_TEXT("redis", session_target(link->session)));
 		return;
 	}
 	if (state == link->told && strcmp(link->reason, reason) == 0)
 		return;
 	snprintf(link->reason, sizeof(link->reason), "%s", reason);
 	log_warn("bus_down", LOG_TEXT("reason", reason), LOG_TEXT("node", link->node_text),
-	        LOG_TEXT("redis", session_target(link->session)));
+	         LOG_TEXT("redis", session_target(link->session)));
 }
 
 void link_tell(struct link *link, const char *reason)
@@ -160,7 +165,8 @@ uint64_t link_hold_off_ms(const struct link *link)
 	return 2 * link->settings->ttl_ms / 3;
 }
 
-struct slice link_head(const struct link *link, enum parcel_kind kind, char head[PARCEL_HEAD_BYTES_MAX])
+struct slice link_head(const struct link *link, enum parcel_kind kind,
+                       char head[PARCEL_HEAD_BYTES_MAX])
 {
 	const struct parcel parcel = {.kind = kind, .node = link->node, .time_ms = clock_wall_ms()};
 

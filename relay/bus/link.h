@@ -42,16 +42,16 @@ struct link {
 	struct leaves *leaves;
 	struct listings *listings;
 	struct recovery *recovery;
-	struct list topics;         /* see topic.c */
-	struct list announces_due;  /* see announces.c */
+	struct list topics;        /* see topic.c */
+	struct list announces_due; /* see announces.c */
 
 	struct buffer command; /* the one being put together */
 	struct event *turn;
 };
 
 /* Returns owned; NULL and a sentence if the settings are wrong. Borrows everything. */
-struct link *link_create(const struct bus_settings *settings, struct event_base *base, struct timers *timers,
-                         const char **error);
+struct link *link_create(const struct bus_settings *settings, struct event_base *base,
+                         struct timers *timers, const char **error);
 void link_destroy(struct link *link);
 
 /* Connects, if it has not begun to. */
@@ -62,7 +62,10 @@ enum bus_state link_state(const struct link *link);
 /* Tells the hub the state if it is another than it knows. `reason`: why it is down; else NULL. */
 void link_tell(struct link *link, const char *reason);
 
-/* At the end of this turn of the loop announces leave, and the hub is told if the queue is too long. */
+/*
+ * At the end of this turn of the loop announces leave, and the hub is told if the queue is too
+ * long.
+ */
 void link_wake(struct link *link);
 
 /* Starts a command in link->command. */
@@ -71,8 +74,11 @@ struct buffer *link_command(struct link *link, size_t arguments);
 /* Now, as the timers see it. */
 uint64_t link_now_ms(const struct link *link);
 
-/* How long sweeps are held off after a connect: others must be able to announce their peers first. */
+/*
+ * How long sweeps are held off after a connect: others must be able to announce their peers first.
+ */
 uint64_t link_hold_off_ms(const struct link *link);
 
 /* The head of a parcel that this node makes, of a kind that has only a body. */
-struct slice link_head(const struct link *link, enum parcel_kind kind, char head[PARCEL_HEAD_BYTES_MAX]);
+struct slice link_head(const struct link *link, enum parcel_kind kind,
+                       char head[PARCEL_HEAD_BYTES_MAX]);

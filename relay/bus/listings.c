@@ -1,8 +1,8 @@
 /*
  * The happy path of a listing: ZRANGE of the mesh's index; the ids are handed over.
  *
- * Failures: no session, or no answer in time: NULL is handed over when the time is up. An answer that
- * comes later finds nobody. Redis refuses: NULL at once.
+ * Failures: no session, or no answer in time: NULL is handed over when the time is up. An answer
+ * that comes later finds nobody. Redis refuses: NULL at once.
  */
 #include "bus/listings.h"
 
@@ -113,7 +113,8 @@ static void on_index(redisAsyncContext *redis, void *reply, void *context)
 	listing->asked = false;
 	if (answer == ANSWER_OK) {
 		size_t count = reply_count(reply);
-		struct slice *ids = mem_alloc((count + 1) * sizeof(*ids)); /* not NULL, also if empty */
+		struct slice *ids =
+			mem_alloc((count + 1) * sizeof(*ids)); /* not NULL, also if empty */
 		for (size_t i = 0; i < count; i++)
 			ids[i] = reply_text(reply_item(reply, i));
 		tell(listing, ids, count);
@@ -137,8 +138,8 @@ static void ask(struct listing *listing)
 	session_command(link->session, command_end(command), on_index, listing);
 }
 
-void listings_list(struct listings *listings, struct slice mesh, uint64_t timeout_ms, bus_list_done *done,
-                   void *context)
+void listings_list(struct listings *listings, struct slice mesh, uint64_t timeout_ms,
+                   bus_list_done *done, void *context)
 {
 	struct listing *listing = mem_zero(sizeof(*listing));
 	bool full = listings->count >= LISTINGS_MAX;

@@ -13,8 +13,8 @@ void listings_destroy(struct listings *listings);
 
 void listings_check(struct link *link, struct topic *topic, struct slice peer);
 
-void listings_list(struct listings *listings, struct slice mesh, uint64_t timeout_ms, bus_list_done *done,
-                   void *context);
+void listings_list(struct listings *listings, struct slice mesh, uint64_t timeout_ms,
+                   bus_list_done *done, void *context);
 
 /* The session is ready: asks what waits for it. */
 void listings_ask(struct listings *listings);

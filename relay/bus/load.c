@@ -75,7 +75,8 @@ static void end(struct load *load)
 
 /* ---- Asking */
 
-static void send(struct load *load, const struct slice *words, size_t count, redisCallbackFn *callback)
+static void send(struct load *load, const struct slice *words, size_t count,
+                 redisCallbackFn *callback)
 {
 	struct link *link = topic_link(load->topic);
 	struct buffer *command = link_command(link, count);
@@ -93,7 +94,8 @@ static void ask(struct load *load, struct slice id)
 {
 	struct link *link = topic_link(load->topic);
 	struct blob *key = keys_peer(slice_of(link->settings->prefix), topic_mesh(load->topic), id);
-	const struct slice words[] = {SLICE("HMGET"), blob_slice(key), SLICE("presence"), SLICE("seen")};
+	const struct slice words[] = {SLICE("HMGET"), blob_slice(key), SLICE("presence"),
+	                              SLICE("seen")};
 
 	send(load, words, 4, on_peer);
 	blob_unref(key);
@@ -131,8 +133,8 @@ static void on_peer(redisAsyncContext *redis, void *reply, void *context)
 
 	(void)redis;
 	if (is_good(load, reply) && presence != NULL && presence->type == REDIS_REPLY_STRING)
-		mesh_load_peer(topic_owner(topic), blob_slice(load->ids[place]), reply_text(presence),
-		        reply_number(reply_item(reply, 1), 0));
+		mesh_load_peer(topic_owner(topic), blob_slice(load->ids[place]),
+		               reply_text(presence), reply_number(reply_item(reply, 1), 0));
 	if (load->under_way == 0 && load->running)
 		next_chunk(load);
 	topic_unref(topic);
@@ -144,7 +146,8 @@ static void take_ids(struct load *load, const redisReply *reply)
 	struct mesh *owner;
 
 	load->ids = mem_alloc(reply_count(reply) * sizeof(*load->ids));
-	for (size_t i = 0; i < reply_count(reply) && (owner = topic_owner(load->topic)) != NULL; i++) {
+	for (size_t i = 0; i < reply_count(reply) && (owner = topic_owner(load->topic)) != NULL;
+	     i++) {
 		struct slice id = reply_text(reply_item(reply, i));
 		if (load->complete && mesh_knows(owner, id))
 			mesh_load_peer(owner, id, (struct slice){0}, 0);
@@ -173,7 +176,8 @@ static void on_index(redisAsyncContext *redis, void *reply, void *context)
 static void on_timer(void *context)
 {
 	struct load *load = context;
-	const struct slice words[] = {SLICE("ZRANGE"), topic_index(load->topic), SLICE("0"), SLICE("-1")};
+	const struct slice words[] = {SLICE("ZRANGE"), topic_index(load->topic), SLICE("0"),
+	                              SLICE("-1")};
 
 	if (!session_is_ready(topic_link(load->topic)->session))
 		return;

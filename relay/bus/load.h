@@ -20,5 +20,7 @@ void load_start(struct load *load);
 /* The topic was closed. */
 void load_stop(struct load *load);
 
-/* The session is over. `missed`: the channel had been subscribed, so that messages may be missing. */
+/*
+ * The session is over. `missed`: the channel had been subscribed, so that messages may be missing.
+ */
 void load_lost(struct load *load, bool missed);

@@ -1,8 +1,8 @@
 /*
  * The happy path: read resolv.conf and hosts; ask for A and AAAA; hand over what came.
  *
- * Failures: no such name, no name server that answers (4.5 s), cancelled. All of them end in one call
- * of on_found(), which frees.
+ * Failures: no such name, no name server that answers (4.5 s), cancelled. All of them end in one
+ * call of on_found(), which frees.
  */
 #include "bus/lookup.h"
 
@@ -34,7 +34,10 @@ struct lookup {
 	size_t count;
 };
 
-/* On a turn of the loop of its own: an answer out of /etc/hosts comes before evdns_getaddrinfo() returns. */
+/*
+ * On a turn of the loop of its own: an answer out of /etc/hosts comes before evdns_getaddrinfo()
+ * returns.
+ */
 static void on_finish(evutil_socket_t fd, short what, void *context)
 {
 	struct lookup *lookup = context;
@@ -92,13 +95,13 @@ static void start_dns(struct lookup *lookup, struct event_base *base)
 	evdns_base_set_option(lookup->dns, "attempts:", ATTEMPTS);
 }
 
-struct lookup *lookup_start(struct event_base *base, const char *host, uint16_t port, lookup_done *done,
-                            void *context)
+struct lookup *lookup_start(struct event_base *base, const char *host, uint16_t port,
+                            lookup_done *done, void *context)
 {
 	const struct evutil_addrinfo hints = {
-	        .ai_family = AF_UNSPEC,
-	        .ai_socktype = SOCK_STREAM,
-	        .ai_protocol = IPPROTO_TCP,
+		.ai_family = AF_UNSPEC,
+		.ai_socktype = SOCK_STREAM,
+		.ai_protocol = IPPROTO_TCP,
 	};
 	struct lookup *lookup = mem_zero(sizeof(*lookup));
 
@@ -113,7 +116,9 @@ struct lookup *lookup_start(struct event_base *base, const char *host, uint16_t 
 	return lookup;
 }
 
-/* on_found() comes in any case: with what was found, or at once because the resolver is shut down. */
+/*
+ * on_found() comes in any case: with what was found, or at once because the resolver is shut down.
+ */
 void lookup_cancel(struct lookup *lookup)
 {
 	if (lookup == NULL)

@@ -19,11 +19,12 @@ struct endpoint {
 };
 
 /* `count` is 0 if there is none; `error` says why then. */
-typedef void lookup_done(void *context, const struct endpoint *found, size_t count, const char *error);
+typedef void lookup_done(void *context, const struct endpoint *found, size_t count,
+                         const char *error);
 
 /* `done` is called once, later. Returns owned, until then. */
-struct lookup *lookup_start(struct event_base *base, const char *host, uint16_t port, lookup_done *done,
-                            void *context);
+struct lookup *lookup_start(struct event_base *base, const char *host, uint16_t port,
+                            lookup_done *done, void *context);
 
 /* `done` is not called any more. The loop must turn once more to free everything. Accepts NULL. */
 void lookup_cancel(struct lookup *lookup);

@@ -1,5 +1,6 @@
 /*
- * The happy path: nothing was heard for `probe_ms`; PUBLISH on the node's own channel; it comes back.
+ * The happy path: nothing was heard for `probe_ms`; PUBLISH on the node's own channel; it comes
+ * back.
  *
  * Failures: it does not within ANSWER_MS_MAX although nothing else came either, or the loop did not
  * turn for longer than TTL/6. Both fail the session.
@@ -24,13 +25,13 @@ struct probe {
 	struct link *link;
 	struct blob *channel;
 	struct timer watch;
-	uint64_t awake_ms;  /* clock_boot_ms() when the loop was last seen to turn */
-	uint64_t tick_ms;   /* the watch fires at least this often */
-	uint64_t heard_ms;  /* the last message on the subscriber */
-	uint64_t number;    /* of the last probe */
+	uint64_t awake_ms; /* clock_boot_ms() when the loop was last seen to turn */
+	uint64_t tick_ms;  /* the watch fires at least this often */
+	uint64_t heard_ms; /* the last message on the subscriber */
+	uint64_t number;   /* of the last probe */
 	uint64_t sent_ms;
 	bool in_flight;
-	bool accepted;      /* the connection for commands has answered */
+	bool accepted; /* the connection for commands has answered */
 	bool subscribed;
 };
 
@@ -93,7 +94,8 @@ static void send(struct probe *probe)
 static uint64_t overdue_ms(const struct probe *probe)
 {
 	const struct session *session = probe->link->session;
-	uint64_t last = probe->accepted ? session_subscriber_heard_ms(session) : session_command_heard_ms(session);
+	uint64_t last = probe->accepted ? session_subscriber_heard_ms(session)
+	                                : session_command_heard_ms(session);
 
 	return later(probe->sent_ms, last) + ANSWER_MS_MAX;
 }
@@ -102,7 +104,8 @@ static uint64_t silent_ms(const struct probe *probe)
 {
 	uint64_t answered_ms = session_command_heard_ms(probe->link->session);
 
-	return (answered_ms < probe->heard_ms ? answered_ms : probe->heard_ms) + probe->link->settings->probe_ms;
+	return (answered_ms < probe->heard_ms ? answered_ms : probe->heard_ms) +
+	       probe->link->settings->probe_ms;
 }
 
 static void on_watch(void *context)
@@ -113,7 +116,8 @@ static void on_watch(void *context)
 	if (!session_is_ready(probe->link->session) || !probe_is_awake(probe))
 		return;
 	if (probe->subscribed && probe->in_flight && now >= overdue_ms(probe)) {
-		session_fail(probe->link->session, probe->accepted ? "the subscriber is deaf" : "no answer");
+		session_fail(probe->link->session,
+		             probe->accepted ? "the subscriber is deaf" : "no answer");
 		return;
 	}
 	if (probe->subscribed && !probe->in_flight && now >= silent_ms(probe))
@@ -121,7 +125,8 @@ static void on_watch(void *context)
 
 	uint64_t next = probe->in_flight ? overdue_ms(probe) : silent_ms(probe);
 	uint64_t wait = next > now ? next - now : 1;
-	timer_set(probe->link->timers, &probe->watch, wait < probe->tick_ms ? wait : probe->tick_ms);
+	timer_set(probe->link->timers, &probe->watch,
+	          wait < probe->tick_ms ? wait : probe->tick_ms);
 }
 
 /* ---- Hearing */
@@ -139,7 +144,7 @@ static void hear(struct probe *probe, struct slice bytes)
 		return;
 	probe->in_flight = false;
 	histogram_observe(probe->link->meters.probe_seconds,
-	        (double)(link_now_ms(probe->link) - probe->sent_ms) / 1000);
+	                  (double)(link_now_ms(probe->link) - probe->sent_ms) / 1000);
 }
 
 static void on_message(redisAsyncContext *redis, void *reply, void *context)

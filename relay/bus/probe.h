@@ -1,9 +1,9 @@
 /*
  * Is the link alive, and are we?
  *
- * A subscriber can be connected and deaf, and a connection to a host that is gone can look well for a
- * quarter of an hour. So a connection that was silent for a while is proven: what the one publishes on
- * the node's own channel must arrive at the other.
+ * A subscriber can be connected and deaf, and a connection to a host that is gone can look well for
+ * a quarter of an hour. So a connection that was silent for a while is proven: what the one
+ * publishes on the node's own channel must arrive at the other.
  */
 #pragma once
 
@@ -21,12 +21,16 @@ void probe_destroy(struct probe *probe);
 void probe_start(struct probe *probe);
 void probe_stop(struct probe *probe);
 
-/* Subscribes the node's own channel. recovery_subscribed() is called when that is done, and all that was subscribed before. */
+/*
+ * Subscribes the node's own channel. recovery_subscribed() is called when that is done, and all
+ * that was subscribed before.
+ */
 void probe_subscribe(struct probe *probe);
 
 /*
- * Call before anything is read. Returns false, and fails the session, if this process stood still for
- * long: others may have told its peers offline meanwhile, and what waits to be read is from before.
+ * Call before anything is read. Returns false, and fails the session, if this process stood still
+ * for long: others may have told its peers offline meanwhile, and what waits to be read is from
+ * before.
  */
 bool probe_is_awake(struct probe *probe);
 

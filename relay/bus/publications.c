@@ -2,7 +2,8 @@
  * The happy path: PUBLISH, its answer.
  *
  * Failures: the answer is 0 for a peer's channel (nobody holds it); Redis refuses; the session ends
- * before the answer; no session comes in time; the bound is reached (then publications_add() says no).
+ * before the answer; no session comes in time; the bound is reached (then publications_add() says
+ * no).
  */
 #include "bus/publications.h"
 
@@ -68,8 +69,10 @@ static void forget(struct publication *publication)
 static void fail(struct publication *publication, enum unpublished why)
 {
 	struct mesh *mesh = topic_owner(publication->topic);
-	struct slice target = {publication->command + publication->target_at, publication->target_size};
-	struct slice parcel = {publication->command + publication->parcel_at, publication->parcel_size};
+	struct slice target = {publication->command + publication->target_at,
+	                       publication->target_size};
+	struct slice parcel = {publication->command + publication->parcel_at,
+	                       publication->parcel_size};
 
 	if (publication->target_size == 0)
 		target = (struct slice){0};
@@ -97,7 +100,8 @@ static void on_answer(redisAsyncContext *redis, void *reply, void *context)
 
 	(void)redis;
 	/* An error that ends the session is still an answer: this one was not published. */
-	if (answer == ANSWER_ERROR || (reply != NULL && ((redisReply *)reply)->type == REDIS_REPLY_ERROR))
+	if (answer == ANSWER_ERROR ||
+	    (reply != NULL && ((redisReply *)reply)->type == REDIS_REPLY_ERROR))
 		fail(publication, UNPUBLISHED_NOT_SENT);
 	else if (reply == NULL)
 		fail(publication, UNPUBLISHED_UNKNOWN);
@@ -113,40 +117,50 @@ static void send(struct publication *publication)
 	struct link *link = publication->all->link;
 
 	metric_add(link->meters.publishes, 1);
-	session_command(link->session, (struct slice){publication->command, publication->size}, on_answer,
-	        publication);
+	session_command(link->session, (struct slice){publication->command, publication->size},
+	                on_answer, publication);
 }
 
-static struct publication *first_waiting(struct publications *publications)
+static struct publication *publication_of(struct list *link)
 {
-	return list_empty(&publications->waiting)
-	               ? NULL
-	               : LIST_ENTRY(publications->waiting.next, struct publication, link);
+	return LIST_ENTRY(link, struct publication, link);
+}
+
+/* Older than this it is not to be sent any more. */
+static uint64_t expires_ms(const struct publication *publication)
+{
+	return publication->since_ms + WAIT_MS_MAX;
 }
 
 static void arm_expiry(struct publications *publications)
 {
-	const struct publication *first = first_waiting(publications);
-	uint64_t now = link_now_ms(publications->link);
+	struct link *link = publications->link;
+	uint64_t now = link_now_ms(link);
 
-	if (first == NULL)
-		timer_stop(publications->link->timers, &publications->expiry);
-	else
-		timer_set(publications->link->timers, &publications->expiry,
-		        first->since_ms + WAIT_MS_MAX > now ? first->since_ms + WAIT_MS_MAX - now : 0);
+	if (list_empty(&publications->waiting)) {
+		timer_stop(link->timers, &publications->expiry);
+		return;
+	}
+	uint64_t due = expires_ms(publication_of(publications->waiting.next));
+	timer_set(link->timers, &publications->expiry, due > now ? due - now : 0);
 }
 
 static void on_expiry(void *context)
 {
 	struct publications *publications = context;
 	uint64_t now = link_now_ms(publications->link);
-	struct publication *first;
+	struct list expired;
 
-	while ((first = first_waiting(publications)) != NULL && now - first->since_ms >= WAIT_MS_MAX) {
-		list_remove(&first->link);
-		fail(first, UNPUBLISHED_NOT_SENT);
+	list_init(&expired);
+	LIST_EACH(&publications->waiting, link) {
+		if (now < expires_ms(publication_of(link)))
+			break;
+		list_remove(link);
+		list_append(&expired, link);
 	}
 	arm_expiry(publications);
+	LIST_EACH(&expired, link)
+		fail(publication_of(link), UNPUBLISHED_NOT_SENT);
 }
 
 /* ---- Composing */
@@ -179,7 +193,8 @@ static void compose(struct link *link, struct shape *shape)
 	buffer_append(command, SLICE("\r\n"));
 }
 
-static struct publication *create(struct publications *all, struct topic *topic, struct shape *shape)
+static struct publication *create(struct publications *all, struct topic *topic,
+                                  struct shape *shape)
 {
 	compose(all->link, shape);
 
@@ -187,14 +202,14 @@ static struct publication *create(struct publications *all, struct topic *topic,
 	struct publication *publication = mem_alloc(sizeof(*publication) + command.size + 1);
 
 	*publication = (struct publication){
-	        .all = all,
-	        .topic = topic_ref(topic),
-	        .since_ms = link_now_ms(all->link),
-	        .target_at = shape->target_at,
-	        .target_size = shape->target.size,
-	        .parcel_at = shape->parcel_at,
-	        .parcel_size = shape->parcel_size,
-	        .size = command.size,
+		.all = all,
+		.topic = topic_ref(topic),
+		.since_ms = link_now_ms(all->link),
+		.target_at = shape->target_at,
+		.target_size = shape->target.size,
+		.parcel_at = shape->parcel_at,
+		.parcel_size = shape->parcel_size,
+		.size = command.size,
 	};
 	list_init(&publication->link);
 	memcpy(publication->command, command.data, command.size + 1);
@@ -206,10 +221,11 @@ bool publications_add(struct publications *publications, struct topic *topic, st
 {
 	struct link *link = publications->link;
 	struct shape shape = {
-	        .channel_start = target.data != NULL ? topic_peer_start(topic) : topic_broadcast(topic),
-	        .target = target,
-	        .parts = parts,
-	        .part_count = part_count,
+		.channel_start =
+			target.data != NULL ? topic_peer_start(topic) : topic_broadcast(topic),
+		.target = target,
+		.parts = parts,
+		.part_count = part_count,
 	};
 
 	for (size_t i = 0; i < part_count; i++)
@@ -226,7 +242,8 @@ bool publications_add(struct publications *publications, struct topic *topic, st
 	metric_set(link->meters.queue_bytes, publications->bytes);
 	if (publications->released && session_is_ready(link->session)) {
 		send(publication);
-		if (!publications->pressed && publications->bytes > HIGH(link->settings->queue_bytes_max))
+		if (!publications->pressed &&
+		    publications->bytes > HIGH(link->settings->queue_bytes_max))
 			link_wake(link);
 		return true;
 	}
@@ -240,12 +257,10 @@ bool publications_add(struct publications *publications, struct topic *topic, st
 
 void publications_release(struct publications *publications)
 {
-	struct publication *first;
-
 	publications->released = true;
-	while ((first = first_waiting(publications)) != NULL) {
-		list_remove(&first->link);
-		send(first);
+	LIST_EACH(&publications->waiting, link) {
+		list_remove(link);
+		send(publication_of(link));
 	}
 	arm_expiry(publications);
 	link_wake(publications->link);
@@ -285,14 +300,12 @@ struct publications *publications_create(struct link *link)
 
 void publications_destroy(struct publications *publications)
 {
-	struct publication *first;
-
 	if (publications == NULL)
 		return;
 	timer_stop(publications->link->timers, &publications->expiry);
-	while ((first = first_waiting(publications)) != NULL) {
-		list_remove(&first->link);
-		forget(first);
+	LIST_EACH(&publications->waiting, link) {
+		list_remove(link);
+		forget(publication_of(link));
 	}
 	assert(publications->count == 0);
 	free(publications);

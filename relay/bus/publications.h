@@ -2,8 +2,8 @@
  * What the node publishes, in one order, each parcel kept until Redis has answered.
  *
  * While the link is up it is sent at once. Else it waits, for a few seconds at most, and leaves in
- * order when the link is up again. What was sent and not answered when a session ended is never sent
- * again: it may have arrived. Both together have a bound.
+ * order when the link is up again. What was sent and not answered when a session ended is never
+ * sent again: it may have arrived. Both together have a bound.
  */
 #pragma once
 

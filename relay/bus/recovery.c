@@ -15,6 +15,7 @@
  */
 #include "bus/recovery.h"
 
+#include <assert.h>
 #include <stdint.h>
 #include <stdlib.h>
 
@@ -145,7 +146,10 @@ static void on_answer(void *context, struct list *claims)
 	go_on(recovery);
 }
 
-/* Moves peers of one mesh from the queue to the lists of what is to be sent. Returns their topic, NULL if the queue is empty. */
+/*
+ * Moves peers of one mesh from the queue to the lists of what is to be sent. Returns their topic,
+ * NULL if the queue is empty.
+ */
 static struct topic *gather(struct queue *queue, bool aloud, struct list *quiet, struct list *loud)
 {
 	struct topic *topic = NULL;
@@ -197,7 +201,7 @@ static void go_on(struct recovery *recovery)
 	if (recovery->phase != ANNOUNCING || !session_is_ready(recovery->link->session))
 		return;
 	while (recovery->calls < CALLS_MAX && (send_some(recovery, &recovery->quiet, false) ||
-	                                              send_some(recovery, &recovery->loud, true)))
+	                                       send_some(recovery, &recovery->loud, true)))
 		;
 	if (recovery->calls == 0)
 		finish_announcing(recovery);
@@ -229,9 +233,11 @@ void recovery_subscribed(struct recovery *recovery)
 
 	session_connected(link->session);
 	recovery->phase = ANNOUNCING;
-	for (struct topic *topic = topic_next(link, NULL); topic != NULL; topic = topic_next(link, topic)) {
+	for (struct topic *topic = topic_next(link, NULL); topic != NULL;
+	     topic = topic_next(link, topic)) {
 		struct list *inboxes = topic_inboxes(topic);
-		for (struct inbox *inbox = inbox_next(inboxes, NULL); inbox != NULL; inbox = inbox_next(inboxes, inbox))
+		for (struct inbox *inbox = inbox_next(inboxes, NULL); inbox != NULL;
+		     inbox = inbox_next(inboxes, inbox))
 			queue_add(&recovery->quiet, inbox);
 	}
 	go_on(recovery);
@@ -241,6 +247,7 @@ void recovery_stop(struct recovery *recovery)
 {
 	struct link *link = recovery->link;
 
+	assert(recovery->calls == 0);
 	recovery->phase = OFF;
 	timer_stop(link->timers, &recovery->wait);
 	queue_fini(&recovery->quiet);

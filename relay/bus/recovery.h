@@ -1,6 +1,6 @@
 /*
- * From two connections to a link that is up: the scripts, the subscriptions, the peers that this node
- * holds, the rosters, and last what waits to be published.
+ * From two connections to a link that is up: the scripts, the subscriptions, the peers that this
+ * node holds, the rosters, and last what waits to be published.
  */
 #pragma once
 

@@ -13,7 +13,7 @@
 #include "common/timers.h"
 #include "mesh/lease.h"
 
-#define GATHER_MS 100  /* a call of 100 costs Redis a third of 100 calls */
+#define GATHER_MS 100     /* a call of 100 costs Redis a third of 100 calls */
 #define REFRESHES_MAX 100 /* per call */
 
 struct refresh {
@@ -94,7 +94,8 @@ static void on_timer(void *context)
 		drop_closed(refreshes);
 		for (size_t at = 0; at < refreshes->count; at += REFRESHES_MAX) {
 			size_t left = refreshes->count - at;
-			send(topic, refreshes->pending + at, left < REFRESHES_MAX ? left : REFRESHES_MAX);
+			send(topic, refreshes->pending + at,
+			     left < REFRESHES_MAX ? left : REFRESHES_MAX);
 		}
 		refreshes->count = 0;
 	}
@@ -107,7 +108,8 @@ void refreshes_add(struct refreshes *refreshes, struct inbox *inbox, uint64_t he
 
 	if (refreshes->count == refreshes->capacity) {
 		refreshes->capacity = refreshes->capacity > 0 ? refreshes->capacity * 2 : 16;
-		refreshes->pending = mem_resize(refreshes->pending, refreshes->capacity * sizeof(*refreshes->pending));
+		refreshes->pending = mem_resize(refreshes->pending,
+		                                refreshes->capacity * sizeof(*refreshes->pending));
 	}
 	refreshes->pending[refreshes->count++] = (struct refresh){inbox_ref(inbox), heard_ms};
 	if (!timer_is_set(&refreshes->timer))

@@ -1,4 +1,7 @@
-/* Signs of life on their way to Redis, gathered for a moment: up to 100 peers of a mesh in one call. */
+/*
+ * Signs of life on their way to Redis, gathered for a moment: up to 100 peers of a mesh in one
+ * call.
+ */
 #pragma once
 
 #include <stdint.h>

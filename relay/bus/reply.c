@@ -6,8 +6,9 @@
 
 struct slice reply_text(const redisReply *reply)
 {
-	if (reply == NULL || (reply->type != REDIS_REPLY_STRING && reply->type != REDIS_REPLY_STATUS &&
-	                      reply->type != REDIS_REPLY_ERROR))
+	if (reply == NULL ||
+	    (reply->type != REDIS_REPLY_STRING && reply->type != REDIS_REPLY_STATUS &&
+	     reply->type != REDIS_REPLY_ERROR))
 		return (struct slice){0};
 	return (struct slice){reply->str, reply->len};
 }
@@ -41,5 +42,6 @@ const redisReply *reply_item(const redisReply *reply, size_t place)
 
 uint64_t reply_time_ms(const redisReply *reply)
 {
-	return reply_number(reply_item(reply, 0), 0) * 1000 + reply_number(reply_item(reply, 1), 0) / 1000;
+	return reply_number(reply_item(reply, 0), 0) * 1000 +
+	       reply_number(reply_item(reply, 1), 0) / 1000;
 }

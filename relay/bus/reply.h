@@ -8,7 +8,10 @@
 /* The text of a string, status or error reply; absent if it is none. */
 struct slice reply_text(const redisReply *reply);
 
-/* A number, also one that is told as text ("1760000000123", "1.5e12"); `otherwise` if it is none or negative. */
+/*
+ * A number, also one that is told as text ("1760000000123", "1.5e12"); `otherwise` if it is none or
+ * negative.
+ */
 uint64_t reply_number(const redisReply *reply, uint64_t otherwise);
 
 /* The size of an array, 0 if it is none. */

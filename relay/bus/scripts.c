@@ -18,7 +18,9 @@
 #include "embedded_lua.h"
 
 #define DIGEST_BYTES 40
-#define UNDER_WAY_BYTES_MAX (32 * 1024 * 1024) /* a Redis that hangs for seconds must not cost more */
+
+/* A Redis that hangs for seconds must not cost more. */
+#define UNDER_WAY_BYTES_MAX (32 * 1024 * 1024)
 
 struct scripts {
 	struct link *link;
@@ -49,7 +51,8 @@ static uint64_t now_us(void)
 
 /* ---- Loading */
 
-static void send_load(struct scripts *scripts, enum script script, redisCallbackFn *callback, void *context)
+static void send_load(struct scripts *scripts, enum script script, redisCallbackFn *callback,
+                      void *context)
 {
 	struct buffer *command = link_command(scripts->link, 3);
 
@@ -70,7 +73,8 @@ static void on_loaded(redisAsyncContext *redis, void *reply, void *context)
 	if (answer == ANSWER_LOST)
 		return;
 	if (answer == ANSWER_ERROR || digest.size != DIGEST_BYTES) {
-		session_fail(session, digest.data != NULL ? digest.data : "SCRIPT LOAD answered no digest");
+		session_fail(session,
+		             digest.data != NULL ? digest.data : "SCRIPT LOAD answered no digest");
 		return;
 	}
 	memcpy(scripts->digest[SCRIPT_COUNT - scripts->loading], digest.data, DIGEST_BYTES);
@@ -137,7 +141,8 @@ static void on_answer(redisAsyncContext *redis, void *reply, void *context)
 	free(call);
 }
 
-struct buffer *scripts_begin(struct scripts *scripts, enum script script, size_t keys, size_t arguments)
+struct buffer *scripts_begin(struct scripts *scripts, enum script script, size_t keys,
+                             size_t arguments)
 {
 	struct buffer *command = link_command(scripts->link, 3 + keys + arguments);
 
@@ -153,12 +158,12 @@ void scripts_send(struct scripts *scripts, enum script script, script_done *done
 	struct call *call = mem_alloc(sizeof(*call) + command.size + 1);
 
 	*call = (struct call){
-	        .scripts = scripts,
-	        .done = done,
-	        .context = context,
-	        .begun_us = now_us(),
-	        .script = script,
-	        .size = command.size,
+		.scripts = scripts,
+		.done = done,
+		.context = context,
+		.begun_us = now_us(),
+		.script = script,
+		.size = command.size,
 	};
 	memcpy(call->command, command.data, command.size + 1);
 	scripts->under_way_bytes += call->size;
@@ -172,7 +177,9 @@ bool scripts_are_busy(const struct scripts *scripts)
 
 /* ---- Life */
 
-/* The first line says what Redis is to know of the script, so lib.lua goes between it and the rest. */
+/*
+ * The first line says what Redis is to know of the script, so lib.lua goes between it and the rest.
+ */
 static void compose(struct buffer *text, const char *script, size_t size)
 {
 	const char *end = memchr(script, '\n', size);

@@ -16,14 +16,18 @@ void scripts_destroy(struct scripts *scripts);
 /* Loads all of them; recovery_scripts_loaded() is called when that is done. */
 void scripts_load(struct scripts *scripts);
 
-/* Called once. `reply` is NULL if none came: the script may or may not have run. It may be an error. */
+/*
+ * Called once. `reply` is NULL if none came: the script may or may not have run. It may be an
+ * error.
+ */
 typedef void script_done(void *context, const struct redisReply *reply);
 
 /*
  * Begins a call: the caller appends that many keys, then that many arguments, by command_add(), and
  * sends it before it does anything else. The session must be ready.
  */
-struct buffer *scripts_begin(struct scripts *scripts, enum script script, size_t keys, size_t arguments);
+struct buffer *scripts_begin(struct scripts *scripts, enum script script, size_t keys,
+                             size_t arguments);
 void scripts_send(struct scripts *scripts, enum script script, script_done *done, void *context);
 
 /* Is so much under way that nothing should be added that can wait, or be refused? */

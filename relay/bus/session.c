@@ -4,10 +4,10 @@
  *	IDLE -> RESOLVING -> CONNECTING -> READY, for ever
  *
  * Failures: the name is not found, nobody answers in time, a connection breaks or is refused, Redis
- * says that it is not (or no longer) the right one, the probe finds one of the two deaf, or we stood
- * still ourselves. All of them go through session_fail() to FAILING, which lasts until the end of the
- * turn of the loop, so that nothing is freed under the feet of a callback. From there both connections
- * are closed (all callbacks hear NULL) and
+ * says that it is not (or no longer) the right one, the probe finds one of the two deaf, or we
+ * stood still ourselves. All of them go through session_fail() to FAILING, which lasts until the
+ * end of the turn of the loop, so that nothing is freed under the feet of a callback. From there
+ * both connections are closed (all callbacks hear NULL) and
  *
  *	FAILING -> CONNECTING   if the name has another address that was not tried yet
  *	FAILING -> WAITING -> RESOLVING   after a random part of 50 ms, 100 ms, ... 5 s
@@ -44,12 +44,12 @@
 enum state { IDLE, RESOLVING, CONNECTING, READY, FAILING, WAITING };
 
 static const uint8_t moves[] = {
-        [IDLE] = 1 << RESOLVING,
-        [RESOLVING] = 1 << CONNECTING | 1 << FAILING,
-        [CONNECTING] = 1 << READY | 1 << FAILING,
-        [READY] = 1 << FAILING,
-        [FAILING] = 1 << CONNECTING | 1 << WAITING,
-        [WAITING] = 1 << RESOLVING,
+	[IDLE] = 1 << RESOLVING,
+	[RESOLVING] = 1 << CONNECTING | 1 << FAILING,
+	[CONNECTING] = 1 << READY | 1 << FAILING,
+	[READY] = 1 << FAILING,
+	[FAILING] = 1 << CONNECTING | 1 << WAITING,
+	[WAITING] = 1 << RESOLVING,
 };
 
 struct session {
@@ -132,8 +132,8 @@ static void resolve(struct session *session)
 	session->endpoint_at = 0;
 	if (address->host != NULL) {
 		timer_set(session->link->timers, &session->deadline, CONNECT_MS_MAX);
-		session->lookup =
-		        lookup_start(session->link->base, address->host, address->port, on_found, session);
+		session->lookup = lookup_start(session->link->base, address->host, address->port,
+		                               on_found, session);
 		return;
 	}
 	session->endpoint_count = 1;
@@ -221,10 +221,13 @@ static bool may_read(void *context)
 {
 	struct session *session = context;
 
-	return session->state == CONNECTING || (session->state == READY && probe_is_awake(session->link->probe));
+	return session->state == CONNECTING ||
+	       (session->state == READY && probe_is_awake(session->link->probe));
 }
 
-/* A random part of a time that doubles: nodes that lost Redis together do not come back together. */
+/*
+ * A random part of a time that doubles: nodes that lost Redis together do not come back together.
+ */
 static void wait_to_retry(struct session *session)
 {
 	uint64_t now = link_now_ms(session->link);
@@ -253,7 +256,8 @@ static void on_fall(evutil_socket_t fd, short what, void *context)
 	session->lookup = NULL;
 	line_close(session->commands);
 	line_close(session->subscriber);
-	if (session->failed_in == CONNECTING && session->endpoint_at + 1 < session->endpoint_count) {
+	if (session->failed_in == CONNECTING &&
+	    session->endpoint_at + 1 < session->endpoint_count) {
 		session->endpoint_at++;
 		connect_lines(session);
 		return;
@@ -266,13 +270,15 @@ static void on_fall(evutil_socket_t fd, short what, void *context)
 
 /* ---- Talking */
 
-void session_command(struct session *session, struct slice command, redisCallbackFn *callback, void *context)
+void session_command(struct session *session, struct slice command, redisCallbackFn *callback,
+                     void *context)
 {
 	assert(session->state == READY);
 	line_send(session->commands, command, callback, context);
 }
 
-void session_subscriber(struct session *session, struct slice command, redisCallbackFn *callback, void *context)
+void session_subscriber(struct session *session, struct slice command, redisCallbackFn *callback,
+                        void *context)
 {
 	assert(session->state == READY);
 	line_send(session->subscriber, command, callback, context);
@@ -281,8 +287,9 @@ void session_subscriber(struct session *session, struct slice command, redisCall
 /* Errors that say something about this Redis, not about the command: it is not to be used now. */
 static bool ends_session(struct slice error)
 {
-	static const char *const starts[] = {"READONLY ", "NOREPLICAS ", "MASTERDOWN ", "LOADING ", "NOAUTH ",
-	        "WRONGPASS ", "MOVED ", "CLUSTERDOWN ", "UNBLOCKED "};
+	static const char *const starts[] = {"READONLY ", "NOREPLICAS ",  "MASTERDOWN ",
+	                                     "LOADING ",  "NOAUTH ",      "WRONGPASS ",
+	                                     "MOVED ",    "CLUSTERDOWN ", "UNBLOCKED "};
 
 	for (size_t i = 0; i < sizeof(starts) / sizeof(starts[0]); i++)
 		if (slice_starts(error, slice_of(starts[i])))
@@ -372,7 +379,10 @@ struct slice session_password(struct session *session)
 		read_password(session);
 		return slice_of(session->password);
 	}
-	return session->address.password != NULL ? slice_of(session->address.password) : (struct slice){0};
+	if (session->address.password == NULL && session->address.user != NULL)
+		return SLICE(""); /* a user who needs no password: any will do */
+	return session->address.password != NULL ? slice_of(session->address.password)
+	                                         : (struct slice){0};
 }
 
 struct slice session_user(const struct session *session)

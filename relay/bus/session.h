@@ -27,10 +27,15 @@ bool session_is_started(const struct session *session);
 bool session_is_ready(const struct session *session);
 
 /* The session must be ready. Callbacks: see line.h. */
-void session_command(struct session *session, struct slice command, redisCallbackFn *callback, void *context);
-void session_subscriber(struct session *session, struct slice command, redisCallbackFn *callback, void *context);
+void session_command(struct session *session, struct slice command, redisCallbackFn *callback,
+                     void *context);
+void session_subscriber(struct session *session, struct slice command, redisCallbackFn *callback,
+                        void *context);
 
-/* Gives both connections up and connects anew, at the end of this turn of the loop. `reason` is copied. */
+/*
+ * Gives both connections up and connects anew, at the end of this turn of the loop. `reason` is
+ * copied.
+ */
 void session_fail(struct session *session, const char *reason);
 
 /* All is subscribed: the time that a connect may take is no longer counted. */

@@ -1,12 +1,12 @@
 /*
  * The happy path: SUBSCRIBE, its answer, messages, UNSUBSCRIBE, its answer.
  *
- * Failures: the session ends; subscriptions_restore() subscribes in the next one what is held then. A
- * SUBSCRIBE that Redis refuses has no answer that hiredis could give to anybody: it closes the
+ * Failures: the session ends; subscriptions_restore() subscribes in the next one what is held then.
+ * A SUBSCRIBE that Redis refuses has no answer that hiredis could give to anybody: it closes the
  * connection, with what Redis said as the reason.
  *
- * One SUBSCRIBE per channel, so that hiredis, which looks each message's channel up anyway, hands us
- * the subscription with it: no second look-up.
+ * One SUBSCRIBE per channel, so that hiredis, which looks each message's channel up anyway, hands
+ * us the subscription with it: no second look-up.
  */
 #include "bus/subscriptions.h"
 
@@ -81,7 +81,8 @@ static void on_reply(redisAsyncContext *redis, void *reply, void *context)
 	if (slice_is(kind, "message")) {
 		probe_heard(link->probe);
 		if (subscription->holder != NULL && subscription->subscribing == 0)
-			subscription->holder->received(subscription->context, reply_text(reply_item(reply, 2)));
+			subscription->holder->received(subscription->context,
+			                               reply_text(reply_item(reply, 2)));
 	} else if (slice_is(kind, "subscribe")) {
 		on_subscribe(subscription);
 	} else if (slice_is(kind, "unsubscribe")) {

@@ -1,8 +1,8 @@
 /*
  * Channels: who of us holds which, over all sessions.
  *
- * A channel has at most one holder. If it is closed and opened again while Redis has not answered the
- * first yet, the commands leave in that order, and what is in force in the end is the last.
+ * A channel has at most one holder. If it is closed and opened again while Redis has not answered
+ * the first yet, the commands leave in that order, and what is in force in the end is the last.
  */
 #pragma once
 
@@ -24,7 +24,9 @@ struct subscriptions *subscriptions_create(struct link *link);
 /* All must be closed. Accepts NULL. */
 void subscriptions_destroy(struct subscriptions *subscriptions);
 
-/* Takes a reference of the channel's name. The subscription is borrowed until subscription_close(). */
+/*
+ * Takes a reference of the channel's name. The subscription is borrowed until subscription_close().
+ */
 struct subscription *subscription_open(struct subscriptions *subscriptions, struct blob *channel,
                                        const struct holder *holder, void *context);
 void subscription_close(struct subscription *subscription);

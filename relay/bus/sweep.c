@@ -18,7 +18,9 @@
 #include "common/random.h"
 #include "common/timers.h"
 
-/* The shortest time between two looks, and the least spread; a quarter of the TTL if that is less. */
+/*
+ * The shortest time between two looks, and the least spread; a quarter of the TTL if that is less.
+ */
 #define STEP_MS 1000
 
 /* Each node adds so much to the spread, so that they do not all look at once. */
@@ -61,21 +63,27 @@ static void look_in(struct sweep *sweep, uint64_t delay_ms)
 		timer_set(link_of(sweep)->timers, &sweep->timer, delay_ms + random_below(spread));
 }
 
-/* When the earliest lease ends. No lease is longer than a TTL; nor do we trust a clock that says so. */
+/*
+ * When the earliest lease ends. No lease is longer than a TTL; nor do we trust a clock that says
+ * so.
+ */
 static void look_again(struct sweep *sweep)
 {
 	uint64_t ttl_ms = link_of(sweep)->settings->ttl_ms;
 	uint64_t wait_ms = ttl_ms / 2;
 
 	if (sweep->earliest_ms != 0)
-		wait_ms = sweep->earliest_ms > sweep->redis_now_ms ? sweep->earliest_ms - sweep->redis_now_ms : 0;
+		wait_ms = sweep->earliest_ms > sweep->redis_now_ms
+		                  ? sweep->earliest_ms - sweep->redis_now_ms
+		                  : 0;
 	if (wait_ms > ttl_ms)
 		wait_ms = ttl_ms;
 	look_in(sweep, larger(wait_ms, step_ms(sweep)));
 }
 
 /* Keeps the topic until the answer is there. */
-static void send(struct sweep *sweep, const struct slice *words, size_t count, redisCallbackFn *callback)
+static void send(struct sweep *sweep, const struct slice *words, size_t count,
+                 redisCallbackFn *callback)
 {
 	struct buffer *command = link_command(link_of(sweep), count);
 
@@ -159,8 +167,10 @@ static void ask_who_is_due(struct sweep *sweep)
 {
 	char now[24];
 	int size = snprintf(now, sizeof(now), "%llu", (unsigned long long)sweep->redis_now_ms);
-	const struct slice words[] = {SLICE("ZRANGE"), topic_index(sweep->topic), SLICE("-inf"),
-	        {now, (size_t)size}, SLICE("BYSCORE"), SLICE("LIMIT"), SLICE("0"), SLICE(REAP_MAX_TEXT)};
+	const struct slice words[] = {SLICE("ZRANGE"),  topic_index(sweep->topic),
+	                              SLICE("-inf"),    {now, (size_t)size},
+	                              SLICE("BYSCORE"), SLICE("LIMIT"),
+	                              SLICE("0"),       SLICE(REAP_MAX_TEXT)};
 
 	send(sweep, words, sizeof(words) / sizeof(words[0]), on_due);
 }
@@ -211,9 +221,10 @@ static void on_timer(void *context)
 {
 	struct sweep *sweep = context;
 	const struct slice time[] = {SLICE("TIME")};
-	const struct slice first[] = {
-	        SLICE("ZRANGE"), topic_index(sweep->topic), SLICE("0"), SLICE("0"), SLICE("WITHSCORES")};
-	const struct slice nodes[] = {SLICE("PUBSUB"), SLICE("NUMSUB"), topic_broadcast(sweep->topic)};
+	const struct slice first[] = {SLICE("ZRANGE"), topic_index(sweep->topic), SLICE("0"),
+	                              SLICE("0"), SLICE("WITHSCORES")};
+	const struct slice nodes[] = {SLICE("PUBSUB"), SLICE("NUMSUB"),
+	                              topic_broadcast(sweep->topic)};
 
 	if (!session_is_ready(link_of(sweep)->session) || sweep->looking)
 		return;

@@ -76,7 +76,8 @@ struct topic *topic_open(struct link *link, struct slice mesh, struct mesh *owne
 	topic->refreshes = refreshes_create(topic);
 	topic->load = load_create(topic);
 	topic->sweep = sweep_create(topic);
-	topic->subscription = subscription_open(link->subscriptions, topic->broadcast, &holder, topic);
+	topic->subscription =
+		subscription_open(link->subscriptions, topic->broadcast, &holder, topic);
 	return topic;
 }
 
@@ -179,14 +180,16 @@ struct topic *topic_next(struct link *link, struct topic *previous)
 
 void topics_recovered(struct link *link)
 {
-	for (struct topic *topic = topic_next(link, NULL); topic != NULL; topic = topic_next(link, topic))
+	for (struct topic *topic = topic_next(link, NULL); topic != NULL;
+	     topic = topic_next(link, topic))
 		if (topic->subscribed)
 			begin_work(topic);
 }
 
 void topics_lost(struct link *link)
 {
-	for (struct topic *topic = topic_next(link, NULL); topic != NULL; topic = topic_next(link, topic)) {
+	for (struct topic *topic = topic_next(link, NULL); topic != NULL;
+	     topic = topic_next(link, topic)) {
 		load_lost(topic->load, topic->subscribed);
 		sweep_stop(topic->sweep);
 		refreshes_lost(topic->refreshes);

@@ -28,7 +28,7 @@ struct inbox {
 /* What the bus has to do, in order. */
 struct errand {
 	struct list link;
-	enum { LOAD, SUBSCRIBED, ANSWER, BROADCAST, DIRECT, UNHEARD, CHECK } kind;
+	enum kind { LOAD, SUBSCRIBED, ANSWER, BROADCAST, DIRECT, UNHEARD, CHECK } kind;
 	struct inbox *inbox;
 	struct blob *bytes;
 	uint32_t connection;
@@ -97,7 +97,7 @@ static const struct edge_port edge = {edge_send, edge_backlog, edge_close, edge_
 
 /* ---- The bus */
 
-static struct errand *add_errand(int kind, struct inbox *inbox)
+static struct errand *add_errand(enum kind kind, struct inbox *inbox)
 {
 	struct errand *errand = mem_zero(sizeof(*errand));
 
