@@ -1,8 +1,10 @@
 #include "bus/address.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/un.h>
+#include <unistd.h>
 
 #include "common/memory.h"
 #include "common/text.h"
@@ -10,6 +12,7 @@
 #define DEFAULT_PORT 6379
 #define PORT_MAX 65535
 #define DATABASE_MAX 65535
+#define PASSWORD_BYTES_MAX 1024
 #define HOST_BYTES_MAX 253 /* of a DNS name */
 
 static char *copy(struct slice text)
@@ -214,6 +217,23 @@ void address_fini(struct address *address)
 	free(address->user);
 	wipe(address->password);
 	*address = (struct address){0};
+}
+
+void address_read_password(struct address *address, const char *file)
+{
+	char bytes[PASSWORD_BYTES_MAX];
+	int descriptor = open(file, O_RDONLY | O_CLOEXEC);
+	ssize_t size = descriptor >= 0 ? read(descriptor, bytes, sizeof(bytes)) : -1;
+
+	if (descriptor >= 0)
+		close(descriptor);
+	if (size < 0)
+		return;
+	while (size > 0 && (bytes[size - 1] == '\n' || bytes[size - 1] == '\r'))
+		size--;
+	wipe(address->password);
+	address->password = copy((struct slice){bytes, (size_t)size});
+	explicit_bzero(bytes, sizeof(bytes));
 }
 
 void address_describe(const struct address *address, char *text, size_t size)

@@ -23,5 +23,11 @@ bool address_parse(const char *url, struct address *address, const char **error)
 
 void address_fini(struct address *address);
 
+/*
+ * Takes the password from the file, of which the end of the last line does not count. What was
+ * known stays if that fails.
+ */
+void address_read_password(struct address *address, const char *file);
+
 /* Writes host and port, or the path: for logs. */
 void address_describe(const struct address *address, char *text, size_t size);

@@ -121,11 +121,18 @@ static void send(struct link *link, struct line *line, redisCallbackFn *callback
 
 static void send_password(struct link *link, struct line *line)
 {
-	struct slice user = session_user(link->session);
-	struct slice password = session_password(link->session);
+	struct address *address = &link->address;
+	struct slice user = {0};
+	struct slice password = SLICE(""); /* good for a user who needs none */
 
-	if (password.data == NULL)
+	if (link->settings->redis_password_file != NULL)
+		address_read_password(address, link->settings->redis_password_file);
+	if (address->user == NULL && address->password == NULL)
 		return;
+	if (address->user != NULL)
+		user = slice_of(address->user);
+	if (address->password != NULL)
+		password = slice_of(address->password);
 	send(link, line, on_fine, (const struct slice[3]){SLICE("AUTH"), user, password});
 	explicit_bzero(link->command.data, link->command.size);
 }
@@ -135,11 +142,10 @@ void greeting_send(struct link *link, struct line *line, bool commands)
 	char name[64];
 	char database[16];
 	int name_size = snprintf(name, sizeof(name), "p2p-relay:%s", link->node_text);
-	int database_size =
-		snprintf(database, sizeof(database), "%u", session_database(link->session));
+	int database_size = snprintf(database, sizeof(database), "%u", link->address.database);
 
 	send_password(link, line);
-	if (session_database(link->session) != 0)
+	if (link->address.database != 0)
 		send(link, line, on_fine,
 		     (const struct slice[3]){
 			     SLICE("SELECT"), {database, (size_t)database_size}, {0}});

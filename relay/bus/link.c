@@ -4,7 +4,6 @@
 
 #include <event2/event.h>
 
-#include "bus/address.h"
 #include "bus/announces.h"
 #include "bus/command.h"
 #include "bus/leaves.h"
@@ -28,7 +27,8 @@ static void on_turn(evutil_socket_t fd, short what, void *context)
 
 	(void)fd;
 	(void)what;
-	link_tell(link, NULL);
+	if (link->told == BUS_IDLE) /* begun in this turn */
+		link_tell(link, NULL);
 	announces_turn(link);
 	publications_turn(link->publications);
 }
@@ -42,6 +42,7 @@ struct link *link_create(const struct bus_settings *settings, struct event_base 
 		return NULL;
 	struct link *link = mem_zero(sizeof(*link));
 	link->settings = settings;
+	link->address = address;
 	link->base = base;
 	link->timers = timers;
 	list_init(&link->topics);
@@ -50,7 +51,7 @@ struct link *link_create(const struct bus_settings *settings, struct event_base 
 	link->turn = event_new(base, -1, 0, on_turn, link);
 	if (link->turn == NULL)
 		abort();
-	link->session = session_create(link, &address);
+	link->session = session_create(link);
 	link->probe = probe_create(link);
 	link->scripts = scripts_create(link);
 	link->subscriptions = subscriptions_create(link);
@@ -79,6 +80,7 @@ void link_destroy(struct link *link)
 	publications_destroy(link->publications);
 	subscriptions_destroy(link->subscriptions);
 	session_destroy(link->session);
+	address_fini(&link->address);
 	event_free(link->turn);
 	buffer_fini(&link->command);
 	free(link);

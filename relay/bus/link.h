@@ -16,6 +16,7 @@
  */
 #pragma once
 
+#include "bus/address.h"
 #include "bus/bus.h"
 #include "bus/keys.h"
 #include "bus/meters.h"
@@ -25,6 +26,7 @@
 
 struct link {
 	const struct bus_settings *settings;
+	struct address address;
 	struct event_base *base;
 	struct timers *timers;
 	struct hub *hub;

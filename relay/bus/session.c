@@ -15,10 +15,8 @@
 #include "bus/session.h"
 
 #include <assert.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include <event2/event.h>
 
@@ -38,7 +36,6 @@
 #define ENDPOINTS_MAX 8
 #define TARGET_BYTES 300
 #define RUN_ID_BYTES 41
-#define PASSWORD_BYTES_MAX 1024
 #define ERROR_LOG_MS 10000 /* at most one log line about refused commands in that time */
 
 enum state { IDLE, RESOLVING, CONNECTING, READY, FAILING, WAITING };
@@ -54,7 +51,6 @@ static const uint8_t moves[] = {
 
 struct session {
 	struct link *link;
-	struct address address;
 	char target[TARGET_BYTES];
 	struct line *commands;
 	struct line *subscriber;
@@ -76,7 +72,6 @@ struct session {
 	bool redis_is_new;
 	uint64_t redis_age_ms;
 	uint64_t error_logged_ms;
-	char password[PASSWORD_BYTES_MAX]; /* out of the file */
 };
 
 static void move(struct session *session, enum state state)
@@ -126,7 +121,7 @@ static void on_found(void *context, const struct endpoint *found, size_t count, 
 
 static void resolve(struct session *session)
 {
-	const struct address *address = &session->address;
+	const struct address *address = &session->link->address;
 
 	move(session, RESOLVING);
 	session->endpoint_at = 0;
@@ -353,60 +348,16 @@ const char *session_target(const struct session *session)
 	return session->target;
 }
 
-/* ---- Who we are */
-
-/* Reads the password file; what was read last stays if that fails. */
-static void read_password(struct session *session)
-{
-	char bytes[PASSWORD_BYTES_MAX];
-	int file = open(session->link->settings->redis_password_file, O_RDONLY | O_CLOEXEC);
-	ssize_t size = file >= 0 ? read(file, bytes, sizeof(bytes) - 1) : -1;
-
-	if (file >= 0)
-		close(file);
-	if (size <= 0)
-		return;
-	while (size > 0 && (bytes[size - 1] == '\n' || bytes[size - 1] == '\r'))
-		size--;
-	bytes[size] = '\0';
-	memcpy(session->password, bytes, (size_t)size + 1);
-	explicit_bzero(bytes, sizeof(bytes));
-}
-
-struct slice session_password(struct session *session)
-{
-	if (session->link->settings->redis_password_file != NULL) {
-		read_password(session);
-		return slice_of(session->password);
-	}
-	if (session->address.password == NULL && session->address.user != NULL)
-		return SLICE(""); /* a user who needs no password: any will do */
-	return session->address.password != NULL ? slice_of(session->address.password)
-	                                         : (struct slice){0};
-}
-
-struct slice session_user(const struct session *session)
-{
-	return session->address.user != NULL ? slice_of(session->address.user) : (struct slice){0};
-}
-
-uint32_t session_database(const struct session *session)
-{
-	return session->address.database;
-}
-
 /* ---- Life */
 
-struct session *session_create(struct link *link, struct address *address)
+struct session *session_create(struct link *link)
 {
 	static const struct line_handler commands = {on_commands_opened, on_lost, may_read};
 	static const struct line_handler subscriber = {on_subscriber_opened, on_lost, may_read};
 	struct session *session = mem_zero(sizeof(*session));
 
 	session->link = link;
-	session->address = *address;
-	*address = (struct address){0};
-	address_describe(&session->address, session->target, sizeof(session->target));
+	address_describe(&link->address, session->target, sizeof(session->target));
 	session->commands = line_create(link->base, &commands, session);
 	session->subscriber = line_create(link->base, &subscriber, session);
 	session->fall = event_new(link->base, -1, 0, on_fall, session);
@@ -435,7 +386,5 @@ void session_destroy(struct session *session)
 	line_destroy(session->commands);
 	line_destroy(session->subscriber);
 	event_free(session->fall);
-	address_fini(&session->address);
-	explicit_bzero(session->password, sizeof(session->password));
 	free(session);
 }

@@ -4,14 +4,13 @@
  */
 #pragma once
 
-#include "bus/address.h"
 #include "bus/line.h"
 
 struct link;
 struct session;
 
-/* Returns owned. `address` is moved into it. */
-struct session *session_create(struct link *link, struct address *address);
+/* Returns owned. */
+struct session *session_create(struct link *link);
 
 /* Ends it for good: callbacks under way are called with NULL, and nothing can be sent any more. */
 void session_stop(struct session *session);
@@ -68,8 +67,5 @@ const char *session_target(const struct session *session);
 
 /* ---- For greeting.c */
 
-struct slice session_user(const struct session *session);
-struct slice session_password(struct session *session);
-uint32_t session_database(const struct session *session);
 void session_learn_redis(struct session *session, struct slice run_id, uint64_t age_ms);
 void session_greeted(struct session *session);

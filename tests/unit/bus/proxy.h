@@ -4,8 +4,8 @@
  */
 #pragma once
 
-#include <event2/bufferevent.h>
 #include <event2/buffer.h>
+#include <event2/bufferevent.h>
 #include <event2/listener.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -80,8 +80,8 @@ static inline void on_pair_event(struct bufferevent *either, short what, void *c
 		pair_close(context);
 }
 
-static inline void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struct sockaddr *from, int size,
-                             void *context)
+static inline void on_accept(struct evconnlistener *listener, evutil_socket_t fd,
+                             struct sockaddr *from, int size, void *context)
 {
 	struct proxy *proxy = context;
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
@@ -103,7 +103,7 @@ static inline void on_accept(struct evconnlistener *listener, evutil_socket_t fd
 	bufferevent_setcb(pair->redis, on_redis_says, NULL, on_pair_event, pair);
 	bufferevent_enable(pair->client, EV_READ | EV_WRITE);
 	bufferevent_enable(pair->redis, EV_READ | EV_WRITE);
-	strcpy(address.sun_path, proxy->server->socket);
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s", proxy->server->socket);
 	bufferevent_socket_connect(pair->redis, (struct sockaddr *)&address, sizeof(address));
 }
 
@@ -114,9 +114,10 @@ static inline void proxy_start(struct proxy *proxy, struct world *world)
 	*proxy = (struct proxy){.server = &world->server, .base = world->base};
 	snprintf(proxy->socket, sizeof(proxy->socket), "%s.proxy", world->server.folder);
 	snprintf(proxy->url, sizeof(proxy->url), "unix:%s", proxy->socket);
-	strcpy(address.sun_path, proxy->socket);
-	proxy->listener = evconnlistener_new_bind(world->base, on_accept, proxy, LEV_OPT_CLOSE_ON_FREE, -1,
-	        (struct sockaddr *)&address, sizeof(address));
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s", proxy->socket);
+	proxy->listener =
+		evconnlistener_new_bind(world->base, on_accept, proxy, LEV_OPT_CLOSE_ON_FREE, -1,
+	                                (struct sockaddr *)&address, sizeof(address));
 	assert_non_null(proxy->listener);
 	world->settings.redis_url = proxy->url;
 }

@@ -31,19 +31,19 @@ static void check_text(const char *got, const char *wanted)
 static void good_urls_are_read(void **state)
 {
 	static const struct good cases[] = {
-	        {"redis://localhost", "localhost", 6379, NULL, NULL, NULL, 0},
-	        {"redis://localhost/", "localhost", 6379, NULL, NULL, NULL, 0},
-	        {"redis://10.0.0.1:7000/3", "10.0.0.1", 7000, NULL, NULL, NULL, 3},
-	        {"redis://[::1]", "::1", 6379, NULL, NULL, NULL, 0},
-	        {"redis://[fe80::1]:65535/15", "fe80::1", 65535, NULL, NULL, NULL, 15},
-	        {"redis://u:p@h", "h", 6379, NULL, "u", "p", 0},
-	        {"redis://:p@h:1", "h", 1, NULL, NULL, "p", 0},
-	        {"redis://u@h", "h", 6379, NULL, "u", NULL, 0},
-	        {"redis://u:p@ss:w/rd@h:2/4", "h", 2, NULL, "u", "p@ss:w/rd", 4},
-	        {"redis://%75%3A:%40%2f@h", "h", 6379, NULL, "u:", "@/", 0},
-	        {"unix:/run/redis.sock", NULL, 0, "/run/redis.sock", NULL, NULL, 0},
-	        {"unix:///run/a@b", NULL, 0, "/run/a@b", NULL, NULL, 0},
-	        {"unix://u:p%2F@/run/r", NULL, 0, "/run/r", "u", "p/", 0},
+		{"redis://localhost", "localhost", 6379, NULL, NULL, NULL, 0},
+		{"redis://localhost/", "localhost", 6379, NULL, NULL, NULL, 0},
+		{"redis://10.0.0.1:7000/3", "10.0.0.1", 7000, NULL, NULL, NULL, 3},
+		{"redis://[::1]", "::1", 6379, NULL, NULL, NULL, 0},
+		{"redis://[fe80::1]:65535/15", "fe80::1", 65535, NULL, NULL, NULL, 15},
+		{"redis://u:p@h", "h", 6379, NULL, "u", "p", 0},
+		{"redis://:p@h:1", "h", 1, NULL, NULL, "p", 0},
+		{"redis://u@h", "h", 6379, NULL, "u", NULL, 0},
+		{"redis://u:p@ss:w/rd@h:2/4", "h", 2, NULL, "u", "p@ss:w/rd", 4},
+		{"redis://%75%3A:%40%2f@h", "h", 6379, NULL, "u:", "@/", 0},
+		{"unix:/run/redis.sock", NULL, 0, "/run/redis.sock", NULL, NULL, 0},
+		{"unix:///run/a@b", NULL, 0, "/run/a@b", NULL, NULL, 0},
+		{"unix://u:p%2F@/run/r", NULL, 0, "/run/r", "u", "p/", 0},
 	};
 
 	(void)state;
@@ -65,12 +65,36 @@ static void good_urls_are_read(void **state)
 static void bad_urls_are_refused(void **state)
 {
 	static const char *const cases[] = {
-	        "", "localhost", "http://localhost", "redis:/localhost", "redis://", "redis://:6379",
-	        "redis://h:", "redis://h:0", "redis://h:65536", "redis://h:1x", "redis://h:1:2", "redis://h/x",
-	        "redis://h/-1", "redis://h/1/2", "redis://h?db=1", "redis://[::1", "redis://[::1]6379", "redis://[]",
-	        "redis://u:p@", "redis://u:%4@h", "redis://u:%zz@h", "redis://%:p@h", "redis://u:%00@h", "redis://a b", "unix:", "unix:run",
-	        "unix://run/redis", "unix://u:p@", "rediss://h",
-	        "unix:/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+		"",
+		"localhost",
+		"http://localhost",
+		"redis:/localhost",
+		"redis://",
+		"redis://:6379",
+		"redis://h:",
+		"redis://h:0",
+		"redis://h:65536",
+		"redis://h:1x",
+		"redis://h:1:2",
+		"redis://h/x",
+		"redis://h/-1",
+		"redis://h/1/2",
+		"redis://h?db=1",
+		"redis://[::1",
+		"redis://[::1]6379",
+		"redis://[]",
+		"redis://u:p@",
+		"redis://u:%4@h",
+		"redis://u:%zz@h",
+		"redis://%:p@h",
+		"redis://u:%00@h",
+		"redis://a b",
+		"unix:",
+		"unix:run",
+		"unix://run/redis",
+		"unix://u:p@",
+		"rediss://h",
+		"unix:/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
 	};
 
 	(void)state;
@@ -124,7 +148,8 @@ static void commands_carry_any_bytes(void **state)
 	command_add(&out, SLICE(""));
 	command_add_number(&out, UINT64_MAX);
 	struct slice command = command_end(&out);
-	const char wanted[] = "*4\r\n$3\r\nSET\r\n$5\r\na\r\n\0b\r\n$0\r\n\r\n$20\r\n18446744073709551615\r\n";
+	const char wanted[] =
+		"*4\r\n$3\r\nSET\r\n$5\r\na\r\n\0b\r\n$0\r\n\r\n$20\r\n18446744073709551615\r\n";
 	assert_int_equal(command.size, sizeof(wanted) - 1);
 	assert_memory_equal(command.data, wanted, sizeof(wanted)); /* with the zero behind it */
 	buffer_fini(&out);
@@ -133,11 +158,11 @@ static void commands_carry_any_bytes(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	        cmocka_unit_test(good_urls_are_read),
-	        cmocka_unit_test(bad_urls_are_refused),
-	        cmocka_unit_test(descriptions_hold_no_password),
-	        cmocka_unit_test(names_share_the_tag_of_the_mesh),
-	        cmocka_unit_test(commands_carry_any_bytes),
+		cmocka_unit_test(good_urls_are_read),
+		cmocka_unit_test(bad_urls_are_refused),
+		cmocka_unit_test(descriptions_hold_no_password),
+		cmocka_unit_test(names_share_the_tag_of_the_mesh),
+		cmocka_unit_test(commands_carry_any_bytes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

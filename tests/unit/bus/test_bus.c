@@ -120,7 +120,8 @@ static void publishing_to_nobody_is_told(void **state)
 /* Whatever may be in an id is good as a channel and as a key. */
 static void ids_may_be_strange(void **state)
 {
-	static const char *const ids[] = {"a b", "{x}:y*?[z]", "\"'\\", "\xc3\xa4\xe2\x82\xac", "%s%n", "relay:{m}:peer:"};
+	static const char *const ids[] = {"a b",  "{x}:y*?[z]",     "\"'\\", "\xc3\xa4\xe2\x82\xac",
+	                                  "%s%n", "relay:{m}:peer:"};
 	struct world *world = *state;
 	struct node a;
 	struct lease leases[6];
@@ -185,7 +186,8 @@ static void leave_is_not_owed_to_a_peer_that_is_back(void **state)
 	announce_as(&alice, true);
 	AWAIT(world, alice.joined);
 	run_ms(world, 100);
-	assert_true(known(&a.mesh, "alice")->online); /* offline, then online: in the order of the facts */
+	assert_true(known(&a.mesh, "alice")
+	                    ->online); /* offline, then online: in the order of the facts */
 	lease_close(&alice, true);
 	node_stop(&a);
 }
@@ -203,12 +205,12 @@ static void owners_are_kept_apart(void **state)
 	node_open(&a, world);
 	node_open(&b, world);
 	lease_open(&first, &a, "x");
-	strcpy(first.owner, "iss alice");
+	snprintf(first.owner, sizeof(first.owner), "iss alice");
 	AWAIT(world, first.subscribed == 1);
 	announce_as(&first, true);
 	AWAIT(world, first.joined);
 	lease_open(&second, &b, "x");
-	strcpy(second.owner, "iss mallory");
+	snprintf(second.owner, sizeof(second.owner), "iss mallory");
 	AWAIT(world, second.subscribed == 1);
 	announce_as(&second, true);
 	AWAIT(world, second.answers[ANNOUNCE_TAKEN] == 1);
@@ -291,7 +293,7 @@ static void on_listed(void *context, const struct slice *ids, size_t count)
 	listed->calls++;
 	listed->none = ids == NULL;
 	listed->count = count;
-	for (size_t i = 0; i < count; i++)
+	for (size_t i = 0; ids != NULL && i < count; i++)
 		append(listed->ids, sizeof(listed->ids), ids[i]);
 }
 
@@ -366,15 +368,63 @@ static void many_peers_load_in_chunks(void **state)
 	struct node a;
 
 	ask(&world->server,
-	        "EVAL \"for i=1,1201 do local id='p'..(i%20)..'.'..i "
-	        "redis.call('ZADD','relay:{big}:peers',99999999999999,id) "
-	        "redis.call('HSET','relay:{big}:peer:'..id,'presence','x','seen','1760000000123') end\" 0");
+	    "EVAL \"for i=1,1201 do local id='p'..(i%20)..'.'..i "
+	    "redis.call('ZADD','relay:{big}:peers',99999999999999,id) "
+	    "redis.call('HSET','relay:{big}:peer:'..id,'presence','x','seen','1760000000123') end\" 0");
 	node_start(&a, world);
 	a.mesh.only_counts = true;
 	a.mesh.topic = bus_port()->topic_open(a.bus, SLICE("big"), &a.mesh);
 	AWAIT(world, a.mesh.begins == 1);
 	AWAIT(world, a.mesh.ends == 1);
 	assert_int_equal(a.mesh.loaded, 1201);
+	node_stop(&a);
+}
+
+/* Every few minutes: all ids are compared, and only who is unknown is asked about. */
+static void rounds_fetch_only_the_unknown(void **state)
+{
+	struct world *world = *state;
+	struct node a;
+	struct lease alice;
+
+	node_start(&a, world);
+	node_open(&a, world);
+	lease_join(&alice, &a, world, "alice");
+	ask(&world->server, "HSET relay:{m}:peer:missed presence x seen 1760000000123");
+	ask(&world->server, "ZADD relay:{m}:peers 99999999999999 missed");
+	run_ms(world, 500);
+	assert_false(known(&a.mesh, "missed")->online);
+	ask(&world->server, "CONFIG RESETSTAT");
+	clock_ahead_ms += 6 * 60 * 1000;
+	wake(world);
+	AWAIT(world, a.mesh.ends == 2);
+	assert_int_equal(a.mesh.loaded, 2);
+	assert_int_equal(a.mesh.losses, 0);
+	assert_true(known(&a.mesh, "missed")->online);
+	assert_non_null(strstr(ask(&world->server, "INFO commandstats"), "cmdstat_hmget:calls=1,"));
+	lease_close(&alice, true);
+	node_stop(&a);
+}
+
+/* Others may have yet to announce theirs; then all that is due is reaped, a hundred at a time. */
+static void sweeps_are_held_off_after_a_connect(void **state)
+{
+	struct world *world = *state;
+	struct node a;
+
+	world->settings.ttl_ms = 1500;
+	ask(&world->server,
+	    "EVAL \"for i=1,250 do "
+	    "redis.call('ZADD','relay:{m}:peers',1,'dead'..(i%10)..'.'..i) end\" 0");
+	node_start(&a, world);
+	a.mesh.only_counts = true;
+	uint64_t since = clock_mono_ms();
+	node_open(&a, world);
+	while (strcmp(ask(&world->server, "EXISTS relay:{m}:peers"), "1") == 0)
+		run_ms(world, 20);
+	assert_in_range(clock_mono_ms() - since, 1000, 1000 + 375 + 500);
+	assert_non_null(
+		strstr(ask(&world->server, "INFO commandstats"), "cmdstat_evalsha:calls=3,"));
 	node_stop(&a);
 }
 
@@ -487,9 +537,9 @@ static void full_redis_refuses_newcomers_only(void **state)
 
 /* ---- Permissions */
 
-#define LEAST_ACL                                                                                  \
-	"-@all '~relay:*' '&relay:*' +hello +auth +ping +role '+client|setname' +subscribe +unsubscribe +publish "   \
-	"+evalsha '+script|load' +time +hkeys +hget +hmget +hset +hdel +exists +del +pexpire +pexpireat +zadd "     \
+#define LEAST_ACL                                                                                                  \
+	"-@all '~relay:*' '&relay:*' +hello +auth +ping +role '+client|setname' +subscribe +unsubscribe +publish " \
+	"+evalsha '+script|load' +time +hkeys +hget +hmget +hset +hdel +exists +del +pexpire +pexpireat +zadd "    \
 	"+zrem +zrange '+pubsub|numsub' +info"
 
 static void least_acl_suffices(void **state)
@@ -500,7 +550,10 @@ static void least_acl_suffices(void **state)
 	struct lease alice;
 	struct lease bob;
 
-	assert_string_equal(ask(&world->server, "ACL SETUSER relay on '>p@ss:w/rd' resetkeys resetchannels " LEAST_ACL), "OK");
+	assert_string_equal(
+		ask(&world->server,
+	            "ACL SETUSER relay on '>p@ss:w/rd' resetkeys resetchannels " LEAST_ACL),
+		"OK");
 	assert_string_equal(ask(&world->server, "ACL SETUSER default off"), "OK");
 	snprintf(url, sizeof(url), "unix://relay:p%%40ss%%3Aw%%2Frd@%s", world->server.socket);
 	world->settings.redis_url = url;
@@ -513,7 +566,8 @@ static void least_acl_suffices(void **state)
 	bus_port()->check(a.mesh.topic, SLICE("ghost"));
 	publish(&a, "alice", "x", 1);
 	lease_close(&bob, true);
-	AWAIT(world, alice.messages == 1 && known(&a.mesh, "bob")->offlines == 1 && a.mesh.missing[0] != '\0');
+	AWAIT(world, alice.messages == 1 && known(&a.mesh, "bob")->offlines == 1 &&
+	                     a.mesh.missing[0] != '\0');
 	AWAIT(world, known(&a.mesh, "alice")->offlines == 1); /* swept */
 	assert_int_equal(a.hub.state, BUS_UP);
 	assert_int_equal(a.hub.changes, 3);
@@ -551,28 +605,30 @@ static void password_may_be_in_a_file(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	        TEST(connects_when_started),
-	        TEST(connects_at_first_use_only),
-	        TEST(peers_of_two_nodes_meet),
-	        TEST(order_is_kept_between_announces_and_messages),
-	        TEST(publishing_to_nobody_is_told),
-	        TEST(ids_may_be_strange),
-	        TEST(inbox_reopened_at_once_is_subscribed),
-	        TEST(leave_is_not_owed_to_a_peer_that_is_back),
-	        TEST(owners_are_kept_apart),
-	        TEST(dead_node_is_swept),
-	        TEST(refresh_finds_a_lost_lease),
-	        TEST(lists_any_mesh),
-	        TEST(list_is_a_first_use),
-	        TEST(check_tells_who_is_missing),
-	        TEST(many_peers_load_in_chunks),
-	        TEST(topic_may_close_inside_a_callback),
-	        TEST(topic_may_close_with_all_under_way),
-	        TEST(queue_has_a_bound_and_marks),
-	        TEST(scripts_are_loaded_again),
-	        TEST(full_redis_refuses_newcomers_only),
-	        TEST(least_acl_suffices),
-	        TEST(password_may_be_in_a_file),
+		TEST(connects_when_started),
+		TEST(connects_at_first_use_only),
+		TEST(peers_of_two_nodes_meet),
+		TEST(order_is_kept_between_announces_and_messages),
+		TEST(publishing_to_nobody_is_told),
+		TEST(ids_may_be_strange),
+		TEST(inbox_reopened_at_once_is_subscribed),
+		TEST(leave_is_not_owed_to_a_peer_that_is_back),
+		TEST(owners_are_kept_apart),
+		TEST(dead_node_is_swept),
+		TEST(refresh_finds_a_lost_lease),
+		TEST(lists_any_mesh),
+		TEST(list_is_a_first_use),
+		TEST(check_tells_who_is_missing),
+		TEST(many_peers_load_in_chunks),
+		TEST(rounds_fetch_only_the_unknown),
+		TEST(sweeps_are_held_off_after_a_connect),
+		TEST(topic_may_close_inside_a_callback),
+		TEST(topic_may_close_with_all_under_way),
+		TEST(queue_has_a_bound_and_marks),
+		TEST(scripts_are_loaded_again),
+		TEST(full_redis_refuses_newcomers_only),
+		TEST(least_acl_suffices),
+		TEST(password_may_be_in_a_file),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,4 +1,7 @@
-/* The ways to Redis: names with several addresses, addresses where nobody is, names that do not exist. */
+/*
+ * The ways to Redis: names with several addresses, addresses where nobody is, names that do not
+ * exist.
+ */
 #include "tests/unit/bus/fixture.h"
 
 #include <arpa/inet.h>
@@ -12,10 +15,13 @@ static unsigned listen_on_tcp(struct world *world)
 	char command[128];
 	int probe = socket(AF_INET, SOCK_STREAM, 0);
 
+	if (probe < 0)
+		abort();
 	assert_int_equal(bind(probe, (struct sockaddr *)&address, sizeof(address)), 0);
 	getsockname(probe, (struct sockaddr *)&address, &size);
 	close(probe);
-	snprintf(command, sizeof(command), "CONFIG SET bind 127.0.0.1 port %u", ntohs(address.sin_port));
+	snprintf(command, sizeof(command), "CONFIG SET bind 127.0.0.1 port %u",
+	         ntohs(address.sin_port));
 	assert_string_equal(ask(&world->server, command), "OK");
 	return ntohs(address.sin_port);
 }
@@ -123,7 +129,8 @@ static void may_be_destroyed_while_connecting(void **state)
 	struct node a;
 
 	for (int turns = 0; turns < 8; turns++) {
-		world->settings.redis_url = turns % 2 == 0 ? "redis://no-such-host.invalid" : "redis://192.0.2.1";
+		world->settings.redis_url =
+			turns % 2 == 0 ? "redis://no-such-host.invalid" : "redis://192.0.2.1";
 		node_start(&a, world);
 		for (int i = 0; i < turns / 2; i++)
 			event_base_loop(world->base, EVLOOP_NONBLOCK);
@@ -144,6 +151,9 @@ static void bad_settings_are_refused(void **state)
 	world->settings.redis_url = "redis:/x";
 	assert_null(bus_create(&world->settings, world->base, world->timers, &error));
 	assert_non_null(strstr(error, "URL"));
+	world->settings.redis_password_file = "/nonexistent";
+	assert_null(bus_create(&world->settings, world->base, world->timers, &error));
+	assert_non_null(strstr(error, "password"));
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, start, stop)
@@ -151,13 +161,10 @@ static void bad_settings_are_refused(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	        TEST(address_connects),
-	        TEST(name_connects),
-	        TEST(database_is_selected),
-	        TEST(nobody_there_is_no_end),
-	        TEST(mute_server_is_given_up),
-	        TEST(may_be_destroyed_while_connecting),
-	        TEST(bad_settings_are_refused),
+		TEST(address_connects),         TEST(name_connects),
+		TEST(database_is_selected),     TEST(nobody_there_is_no_end),
+		TEST(mute_server_is_given_up),  TEST(may_be_destroyed_while_connecting),
+		TEST(bad_settings_are_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

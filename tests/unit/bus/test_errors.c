@@ -42,14 +42,14 @@ static void replica_is_not_used(void **state)
 static void errors_about_redis_end_the_session(void **state)
 {
 	static const char *const errors[] = {
-	        "-READONLY You can't write against a read only replica.\r\n",
-	        "-NOREPLICAS Not enough good replicas to write.\r\n",
-	        "-MASTERDOWN Link with MASTER is down\r\n",
-	        "-LOADING Redis is loading the dataset in memory\r\n",
-	        "-NOAUTH Authentication required.\r\n",
-	        "-MOVED 3999 127.0.0.1:6381\r\n",
-	        "what is this?\r\n",
-	        "*-5\r\n",
+		"-READONLY You can't write against a read only replica.\r\n",
+		"-NOREPLICAS Not enough good replicas to write.\r\n",
+		"-MASTERDOWN Link with MASTER is down\r\n",
+		"-LOADING Redis is loading the dataset in memory\r\n",
+		"-NOAUTH Authentication required.\r\n",
+		"-MOVED 3999 127.0.0.1:6381\r\n",
+		"what is this?\r\n",
+		"*-5\r\n",
 	};
 	struct world *world = *state;
 	struct proxy proxy;
@@ -105,9 +105,9 @@ static void other_errors_do_not(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	        TEST(replica_is_not_used),
-	        TEST(errors_about_redis_end_the_session),
-	        TEST(other_errors_do_not),
+		TEST(replica_is_not_used),
+		TEST(errors_about_redis_end_the_session),
+		TEST(other_errors_do_not),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -95,7 +95,8 @@ static void frozen_node_does_not_deliver_its_backlog(void **state)
 	world->settings.ttl_ms = 1200;
 	meet(&two, world);
 	publish(&two.a, "bob", "stale", 1);
-	event_base_loop(world->base, EVLOOP_NONBLOCK); /* it is written, and comes back while we are frozen */
+	event_base_loop(world->base,
+	                EVLOOP_NONBLOCK); /* it is written, and comes back while we are frozen */
 	unsigned before = two.bob.messages;
 	freeze_ms(1500);
 	AWAIT(world, two.b.hub.changes > 3);
@@ -110,10 +111,10 @@ static void frozen_node_does_not_deliver_its_backlog(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	        TEST(silent_redis_is_noticed),
-	        TEST(short_stop_of_redis_costs_nothing),
-	        TEST(deaf_subscriber_is_noticed),
-	        TEST(frozen_node_does_not_deliver_its_backlog),
+		TEST(silent_redis_is_noticed),
+		TEST(short_stop_of_redis_costs_nothing),
+		TEST(deaf_subscriber_is_noticed),
+		TEST(frozen_node_does_not_deliver_its_backlog),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

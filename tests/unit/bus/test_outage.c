@@ -50,11 +50,13 @@ static void empty_redis_gets_everything_back(void **state)
 	AWAIT(world, two.bob.messages == 2 && two.b.mesh.messages == 1);
 	assert_string_equal(two.bob.last, "1|3|");
 	AWAIT(world, two.a.mesh.losses == 1 && two.b.mesh.losses == 1);
-	assert_string_equal(ask(&world->server, "EXISTS relay:{m}:peer:alice relay:{m}:peer:bob"), "2");
+	assert_string_equal(ask(&world->server, "EXISTS relay:{m}:peer:alice relay:{m}:peer:bob"),
+	                    "2");
 	assert_int_equal(two.alice.subscribed, 2);
 
 	run_ms(world, 4500); /* beyond the hold-off: nobody is told offline who is not */
-	assert_int_equal(known(&two.a.mesh, "bob")->offlines, 1); /* bob was not refreshed for a TTL */
+	assert_int_equal(known(&two.a.mesh, "bob")->offlines,
+	                 1); /* bob was not refreshed for a TTL */
 	part(&two);
 }
 
@@ -67,7 +69,8 @@ static void quiet_reconnect_tells_nothing(void **state)
 	unsigned onlines = known(&two.b.mesh, "alice")->onlines;
 	for (int i = 0; i < 5; i++) {
 		unsigned changes = two.a.hub.changes;
-		ask(&world->server, i % 2 == 0 ? "CLIENT KILL TYPE pubsub" : "CLIENT KILL TYPE normal");
+		ask(&world->server,
+		    i % 2 == 0 ? "CLIENT KILL TYPE pubsub" : "CLIENT KILL TYPE normal");
 		AWAIT(world, two.a.hub.changes > changes && two.b.hub.changes > changes);
 		AWAIT(world, two.a.hub.state == BUS_UP && two.b.hub.state == BUS_UP);
 	}
@@ -185,7 +188,8 @@ static void lease_that_lapsed_is_announced_aloud(void **state)
 	ask(&world->server, "DEL relay:{m}:peer:alice");
 	proxy.refuses = false;
 	AWAIT(world, known(&b.mesh, "alice")->onlines == 2);
-	assert_int_equal(alice.answers[ANNOUNCE_ONLINE], 1); /* recovery's own announces are not answered */
+	assert_int_equal(alice.answers[ANNOUNCE_ONLINE],
+	                 1); /* recovery's own announces are not answered */
 	lease_close(&alice, false);
 	node_stop(&a);
 	node_stop(&b);
@@ -199,7 +203,7 @@ static void changed_presence_is_announced_aloud(void **state)
 
 	world->settings.ttl_ms = 30000;
 	meet(&two, world);
-	strcpy(two.alice.presence, "changed");
+	snprintf(two.alice.presence, sizeof(two.alice.presence), "changed");
 	two.alice.loud = true;
 	ask(&world->server, "CLIENT KILL TYPE normal");
 	AWAIT(world, strcmp(known(&two.b.mesh, "alice")->presence, "changed") == 0);
@@ -253,7 +257,8 @@ static void crowd_is_announced_in_batches(void **state)
 	for (int i = 0; i < CROWD; i++)
 		assert_int_equal(crowd[i].subscribed, 2);
 	assert_string_equal(ask(&world->server, "ZCARD relay:{m}:peers"), "1050");
-	assert_non_null(strstr(ask(&world->server, "INFO commandstats"), "cmdstat_evalsha:calls=11,"));
+	assert_non_null(
+		strstr(ask(&world->server, "INFO commandstats"), "cmdstat_evalsha:calls=11,"));
 	for (int i = 0; i < CROWD; i++)
 		lease_close(&crowd[i], i % 2 == 0);
 	AWAIT(world, bus_is_settled(a.bus));
@@ -261,7 +266,10 @@ static void crowd_is_announced_in_batches(void **state)
 	node_stop(&a);
 }
 
-/* Whatever is under way when the bus goes: ASan sees to it that nothing is used after it, and nothing leaks. */
+/*
+ * Whatever is under way when the bus goes: ASan sees to it that nothing is used after it, and
+ * nothing leaks.
+ */
 static void may_be_destroyed_at_any_time(void **state)
 {
 	struct world *world = *state;
@@ -292,17 +300,17 @@ static void may_be_destroyed_at_any_time(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	        TEST(waits_for_redis_to_appear),
-	        TEST(empty_redis_gets_everything_back),
-	        TEST(quiet_reconnect_tells_nothing),
-	        TEST(sent_and_unanswered_is_never_repeated),
-	        TEST(queue_is_bounded_and_ages),
-	        TEST(leave_is_owed_over_an_outage),
-	        TEST(lease_that_lapsed_is_announced_aloud),
-	        TEST(changed_presence_is_announced_aloud),
-	        TEST(owner_who_lost_the_id_is_told),
-	        TEST(crowd_is_announced_in_batches),
-	        TEST(may_be_destroyed_at_any_time),
+		TEST(waits_for_redis_to_appear),
+		TEST(empty_redis_gets_everything_back),
+		TEST(quiet_reconnect_tells_nothing),
+		TEST(sent_and_unanswered_is_never_repeated),
+		TEST(queue_is_bounded_and_ages),
+		TEST(leave_is_owed_over_an_outage),
+		TEST(lease_that_lapsed_is_announced_aloud),
+		TEST(changed_presence_is_announced_aloud),
+		TEST(owner_who_lost_the_id_is_told),
+		TEST(crowd_is_announced_in_batches),
+		TEST(may_be_destroyed_at_any_time),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,91 @@
+#include "bench/measure.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "bench/net.h"
+#include "common/memory.h"
+
+/* utime and stime are fields 14 and 15 of the line. Field 2 is a name, in parentheses. */
+static double process_cpu(const struct process *process)
+{
+	char path[64], line[1024] = "";
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", process->pid);
+	FILE *file = fopen(path, "r");
+	if (file == NULL || fgets(line, sizeof(line), file) == NULL)
+		die("process %d (%s) is gone", process->pid, process->name);
+	fclose(file);
+
+	char *field = strrchr(line, ')');
+	for (int number = 2; field != NULL && number < 14; number++)
+		field = strchr(field + 1, ' ');
+	if (field == NULL)
+		die("cannot read %s", path);
+	unsigned long ticks = strtoul(field, &field, 10);
+	ticks += strtoul(field, NULL, 10);
+	return (double)ticks / (double)sysconf(_SC_CLK_TCK);
+}
+
+struct cpu cpu_read(const struct processes *processes)
+{
+	struct cpu cpu = {{0}};
+
+	for (size_t i = 0; i < processes->count; i++)
+		cpu.seconds[i] = process_cpu(&processes->list[i]);
+	return cpu;
+}
+
+double cpu_print(const struct processes *processes, const struct cpu *begin, const struct cpu *end)
+{
+	double sum = 0;
+
+	for (size_t i = 0; i < processes->count; i++)
+		sum += end->seconds[i] - begin->seconds[i];
+	printf("%.2f CPU-s", sum);
+	for (size_t i = 0; i < processes->count; i++)
+		printf("%s%s %.2f", i == 0 ? " (" : ", ", processes->list[i].name,
+		       end->seconds[i] - begin->seconds[i]);
+	printf("%s", processes->count > 0 ? ")" : "");
+	return sum;
+}
+
+void samples_add(struct samples *samples, uint64_t ns)
+{
+	if (samples->count == samples->capacity) {
+		samples->capacity = samples->capacity == 0 ? 65536 : 2 * samples->capacity;
+		samples->ns = mem_resize(samples->ns, samples->capacity * sizeof(uint64_t));
+	}
+	samples->ns[samples->count++] = ns;
+}
+
+void samples_fini(struct samples *samples)
+{
+	free(samples->ns);
+	*samples = (struct samples){.count = 0};
+}
+
+static int compare(const void *a, const void *b)
+{
+	uint64_t left = *(const uint64_t *)a, right = *(const uint64_t *)b;
+
+	return left < right ? -1 : left > right;
+}
+
+void samples_print(struct samples *samples)
+{
+	static const double shares[] = {0.5, 0.9, 0.99, 0.999, 1};
+	static const char *const names[] = {"p50", "p90", "p99", "p99.9", "max"};
+
+	if (samples->count == 0)
+		die("nothing was measured");
+	qsort(samples->ns, samples->count, sizeof(uint64_t), compare);
+	for (size_t i = 0; i < 5; i++) {
+		size_t at = (size_t)(shares[i] * (double)(samples->count - 1));
+
+		printf("%s%s %.2f", i == 0 ? "" : ", ", names[i], (double)samples->ns[at] / 1e6);
+	}
+	printf(" ms");
+}

@@ -1,0 +1,339 @@
+#include "bench/net.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/tcp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "common/buffer.h"
+#include "common/memory.h"
+
+#define READ_BYTES (256 * 1024)
+#define EVENTS 256
+
+enum opcode { CONTINUATION = 0, TEXT = 1, CLOSE = 8, PING = 9, PONG = 10 };
+
+struct client {
+	struct net *net;
+	client_message *message;
+	void *context;
+	int fd;
+	bool upgraded;
+	bool dirty;            /* in net->dirty */
+	bool waiting;          /* for the socket to take more */
+	struct buffer in;      /* the begin of a frame whose end is still to come */
+	struct buffer partial; /* the fragments of a message so far */
+	struct buffer out;
+	size_t sent; /* bytes of `out` that have left */
+};
+
+struct net {
+	int epoll;
+	struct client **clients;
+	struct client **dirty;
+	size_t client_count, dirty_count;
+	char received[READ_BYTES]; /* shared: most reads end where a frame does */
+};
+
+void die(const char *format, ...)
+{
+	va_list arguments;
+
+	fputs("bench: ", stderr);
+	va_start(arguments, format);
+	vfprintf(stderr, format, arguments);
+	va_end(arguments);
+	fputc('\n', stderr);
+	exit(1);
+}
+
+uint64_t net_now(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+struct net *net_create(void)
+{
+	struct net *net = mem_zero(sizeof(*net));
+
+	net->epoll = epoll_create1(EPOLL_CLOEXEC);
+	if (net->epoll < 0)
+		die("epoll_create1: %s", strerror(errno));
+	return net;
+}
+
+void net_destroy(struct net *net)
+{
+	if (net == NULL)
+		return;
+	for (size_t i = 0; i < net->client_count; i++) {
+		struct client *client = net->clients[i];
+
+		close(client->fd);
+		buffer_fini(&client->in);
+		buffer_fini(&client->partial);
+		buffer_fini(&client->out);
+		free(client);
+	}
+	close(net->epoll);
+	free(net->clients);
+	free(net->dirty);
+	free(net);
+}
+
+static void watch(struct client *client, int operation)
+{
+	struct epoll_event event = {.events = EPOLLIN | (client->waiting ? EPOLLOUT : 0u),
+	                            .data.ptr = client};
+
+	if (epoll_ctl(client->net->epoll, operation, client->fd, &event) != 0)
+		die("epoll_ctl: %s", strerror(errno));
+}
+
+static void mark_dirty(struct client *client)
+{
+	if (!client->dirty)
+		client->net->dirty[client->net->dirty_count++] = client;
+	client->dirty = true;
+}
+
+static void flush(struct client *client)
+{
+	bool waiting = false;
+
+	if (!client->upgraded) /* RFC 6455 section 4.1: nothing before the answer */
+		return;
+	while (client->sent < client->out.size) {
+		ssize_t n = send(client->fd, client->out.data + client->sent,
+		                 client->out.size - client->sent, MSG_NOSIGNAL);
+		if (n < 0 && errno != EAGAIN)
+			die("send: %s", strerror(errno));
+		waiting = n < 0;
+		if (waiting)
+			break;
+		client->sent += (size_t)n;
+	}
+	if (!waiting) {
+		buffer_clear(&client->out);
+		client->sent = 0;
+	}
+	if (waiting != client->waiting) {
+		client->waiting = waiting;
+		watch(client, EPOLL_CTL_MOD);
+	}
+}
+
+/* The key is all zero: the relay has the same work to unmask, and the payload is readable. */
+static void send_frame(struct client *client, enum opcode opcode, struct slice payload)
+{
+	uint8_t head[14] = {(uint8_t)(0x80 | opcode)};
+	size_t size = 2;
+
+	if (payload.size < 126) {
+		head[1] = (uint8_t)(0x80 | payload.size);
+	} else if (payload.size < 65536) {
+		head[1] = 0x80 | 126;
+		head[2] = (uint8_t)(payload.size >> 8);
+		head[3] = (uint8_t)payload.size;
+		size = 4;
+	} else {
+		head[1] = 0x80 | 127;
+		for (int i = 0; i < 8; i++)
+			head[2 + i] = (uint8_t)(payload.size >> (56 - 8 * i));
+		size = 10;
+	}
+	buffer_append(&client->out, (struct slice){(const char *)head, size + 4});
+	buffer_append(&client->out, payload);
+	mark_dirty(client);
+}
+
+void client_send(struct client *client, struct slice text)
+{
+	send_frame(client, TEXT, text);
+}
+
+struct client *net_connect(struct net *net, const struct sockaddr_in *node, client_message *message,
+                           void *context)
+{
+	static const char request[] =
+		"GET /ws HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\n"
+		"Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+		"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+	struct client *client = mem_zero(sizeof(*client));
+	int on = 1;
+
+	client->net = net;
+	client->message = message;
+	client->context = context;
+	client->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (client->fd < 0 ||
+	    connect(client->fd, (const struct sockaddr *)node, sizeof(*node)) != 0)
+		die("port %u: %s", ntohs(node->sin_port), strerror(errno));
+	if (send(client->fd, request, sizeof(request) - 1, MSG_NOSIGNAL) != sizeof(request) - 1)
+		die("send: %s", strerror(errno));
+	fcntl(client->fd, F_SETFL, O_NONBLOCK);
+	setsockopt(client->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+
+	size_t places = ++net->client_count * sizeof(struct client *);
+	net->clients = mem_resize(net->clients, places);
+	net->dirty = mem_resize(net->dirty, places);
+	net->clients[net->client_count - 1] = client;
+	watch(client, EPOLL_CTL_ADD);
+	return client;
+}
+
+static void handle_frame(struct client *client, uint8_t first, struct slice payload)
+{
+	bool last = first & 0x80;
+
+	switch ((enum opcode)(first & 0x0f)) {
+	case TEXT:
+		if (client->partial.size > 0)
+			die("a message begins within another");
+		if (last) {
+			client->message(client, client->context, payload);
+			return;
+		}
+		buffer_append(&client->partial, payload);
+		return;
+	case CONTINUATION:
+		buffer_append(&client->partial, payload);
+		if (last) {
+			client->message(client, client->context, buffer_slice(&client->partial));
+			buffer_clear(&client->partial);
+		}
+		return;
+	case PING:
+		send_frame(client, PONG, payload);
+		return;
+	case PONG:
+		return;
+	case CLOSE:
+		if (payload.size < 2)
+			die("the relay closed a connection without a code");
+		die("the relay closed a connection: %d %.*s",
+		    (uint8_t)payload.data[0] << 8 | (uint8_t)payload.data[1], (int)payload.size - 2,
+		    payload.data + 2);
+	}
+	die("a frame with opcode %u", first & 0x0fu);
+}
+
+/* Returns how many bytes the first frame of `bytes` has, and its payload; 0 if its end is missing. */
+static size_t read_frame(struct slice bytes, struct slice *payload)
+{
+	const uint8_t *head = (const uint8_t *)bytes.data;
+	size_t begin = 2;
+
+	if (bytes.size < 2)
+		return 0;
+	if (head[1] & 0x80)
+		die("a masked frame");
+	uint64_t size = head[1];
+	if (size >= 126) {
+		size_t extended = size == 126 ? 2 : 8;
+
+		begin += extended;
+		if (bytes.size < begin)
+			return 0;
+		size = 0;
+		for (size_t i = 0; i < extended; i++)
+			size = size << 8 | head[2 + i];
+	}
+	if (bytes.size - begin < size)
+		return 0;
+	*payload = (struct slice){bytes.data + begin, (size_t)size};
+	return begin + (size_t)size;
+}
+
+/* RFC 6455 section 1.3 has the answer to this key. Returns its length, 0 if it is incomplete. */
+static size_t read_upgrade(struct client *client, struct slice bytes)
+{
+	const char *end = memmem(bytes.data, bytes.size, "\r\n\r\n", 4);
+
+	if (end == NULL)
+		return 0;
+	size_t size = (size_t)(end - bytes.data) + 4;
+	if (!slice_starts(bytes, SLICE("HTTP/1.1 101 ")) ||
+	    memmem(bytes.data, size, "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=", 28) == NULL)
+		die("no upgrade: %.*s", (int)strcspn(bytes.data, "\r"), bytes.data);
+	client->upgraded = true;
+	mark_dirty(client);
+	return size;
+}
+
+/* Handles all that is complete. Returns how many bytes that was. */
+static size_t handle_bytes(struct client *client, struct slice bytes)
+{
+	size_t done = 0;
+
+	for (;;) {
+		struct slice rest = {bytes.data + done, bytes.size - done};
+		bool upgraded = client->upgraded;
+		struct slice payload;
+		size_t size = upgraded ? read_frame(rest, &payload) : read_upgrade(client, rest);
+
+		if (size == 0)
+			return done;
+		if (upgraded)
+			handle_frame(client, (uint8_t)rest.data[0], payload);
+		done += size;
+	}
+}
+
+static void receive(struct client *client)
+{
+	char *received = client->net->received;
+	ssize_t n = recv(client->fd, received, READ_BYTES, 0);
+
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n <= 0)
+		die("the relay dropped a connection: %s", n == 0 ? "end of file" : strerror(errno));
+
+	struct slice bytes = {received, (size_t)n};
+	if (client->in.size > 0) {
+		buffer_append(&client->in, bytes);
+		bytes = buffer_slice(&client->in);
+	}
+	size_t done = handle_bytes(client, bytes);
+	if (bytes.data == received) {
+		buffer_append(&client->in, (struct slice){bytes.data + done, bytes.size - done});
+	} else if (done > 0) {
+		memmove(client->in.data, client->in.data + done, client->in.size - done);
+		client->in.size -= done;
+	}
+}
+
+void net_turn(struct net *net, uint64_t until_ns)
+{
+	struct epoll_event events[EVENTS];
+
+	for (size_t i = 0; i < net->dirty_count; i++) {
+		net->dirty[i]->dirty = false;
+		flush(net->dirty[i]);
+	}
+	net->dirty_count = 0;
+
+	uint64_t now = net_now();
+	uint64_t wait = until_ns > now ? until_ns - now : 0;
+	struct timespec timeout = {(time_t)(wait / 1000000000), (long)(wait % 1000000000)};
+	int count = epoll_pwait2(net->epoll, events, EVENTS, &timeout, NULL);
+	if (count < 0 && errno != EINTR)
+		die("epoll_pwait2: %s", strerror(errno));
+	for (int i = 0; i < count; i++) {
+		struct client *client = events[i].data.ptr;
+
+		if (events[i].events & EPOLLOUT)
+			flush(client);
+		if (events[i].events & ~(uint32_t)EPOLLOUT)
+			receive(client);
+	}
+}

@@ -1,0 +1,24 @@
+/*
+ * Messages that are alike but for a sequence number, so that a receiver can check every byte.
+ *
+ * The relay forwards what it got; a message that carries `from` comes out as it went in.
+ */
+#pragma once
+
+#include "common/buffer.h"
+
+struct pattern {
+	struct buffer text;
+	size_t digits_at; /* the ten digits of the sequence number */
+};
+
+/* Messages of `type` and exactly `bytes` bytes (or as few as possible); `to` may be NULL. */
+void pattern_init(struct pattern *pattern, const char *type, const char *from, const char *to,
+                  size_t bytes);
+void pattern_fini(struct pattern *pattern);
+
+/* The message with that number; good until the next call. */
+struct slice pattern_write(struct pattern *pattern, uint32_t sequence);
+
+/* Returns false if the message is not of this pattern. */
+bool pattern_read(const struct pattern *pattern, struct slice message, uint32_t *sequence);

@@ -1,0 +1,175 @@
+"""
+Fixtures. Tests are plain or `async def` functions; the latter run in a loop of their own.
+
+`here` and `there` are a mesh of the test's own on two relays that all tests share; `there` is once
+the same node and once the other, so what uses it is promised within a node and across nodes. Tests
+that need their own options, or break something, start relays (and a Redis) of their own.
+"""
+
+import asyncio
+import inspect
+import itertools
+import re
+
+import pytest
+
+from harness import client
+from harness.client import Place
+from harness.redis import Redis
+from harness.relay import BINARY, Relay
+
+TEST_SECONDS = 180
+# No limit that a test could meet by accident; the limits have tests of their own.
+UNLIMITED = {"messages_per_second": 0, "bytes_per_second": 0, "presence_repeat_seconds": 0}
+
+relays = []
+numbers = itertools.count(1)
+
+
+def pytest_configure():
+    if not BINARY.exists():
+        raise pytest.UsageError(f"{BINARY} is not there: build it, or set RELAY_BINARY")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem):
+    test = pyfuncitem.obj
+    if not inspect.iscoroutinefunction(test):
+        return None
+    names = pyfuncitem._fixtureinfo.argnames
+    arguments = {name: pyfuncitem.funcargs[name] for name in names}
+
+    async def run():
+        try:
+            await asyncio.wait_for(test(**arguments), TEST_SECONDS)
+        finally:
+            client.abandon_all()
+
+    asyncio.run(run())
+    return True
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    report = (yield).get_result()
+    if report.failed:
+        for relay in relays:
+            text = relay.log(getattr(relay, "log_start", 0))
+            if text:
+                report.sections.append((f"{relay.name} {relay.log_path}", text[-6000:]))
+
+
+@pytest.fixture(autouse=True)
+def watched():
+    """A relay that dies, or that a sanitizer complains about, fails the test that did it."""
+    for relay in relays:
+        relay.log_start = relay.log_size()
+    yield
+    seen, relays[:] = list(relays), [relay for relay in relays if relay.running]
+    for relay in seen:
+        relay.check()
+
+
+def spawn_relays(directory, count, ready=True, **options):
+    """Starts them at once, then waits for each to be ready, or only to listen."""
+    started = []
+    for _ in range(count):
+        started.append(Relay(directory, next(numbers), **options))
+        relays.append(started[-1])
+    for relay in started:
+        relay.wait_ready() if ready else relay.wait_listening()
+    return started
+
+
+@pytest.fixture(scope="session")
+def redis(tmp_path_factory):
+    """The Redis that all share. Who breaks Redis starts one of its own: start_redis()."""
+    server = Redis(tmp_path_factory.mktemp("redis"))
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def shared(redis, tmp_path_factory):
+    """Fills in what is missing of the shared relays: at first both, later who died of a test."""
+    directory = tmp_path_factory.mktemp("relays")
+    started = []
+
+    def fill():
+        started[:] = [relay for relay in started if relay.running]
+        missing = 2 - len(started)
+        started.extend(spawn_relays(directory, missing, redis_url=redis.url, **UNLIMITED))
+        return started
+
+    yield fill
+    for relay in started:
+        relay.stop()
+
+
+@pytest.fixture
+def nodes(shared):
+    """Two relays on one Redis, shared by all tests: never to be broken."""
+    return shared()
+
+
+@pytest.fixture
+def start_redis(tmp_path):
+    started = []
+
+    def start(**options):
+        directory = tmp_path / f"redis-{len(started)}"
+        directory.mkdir()
+        started.append(Redis(directory, **options))
+        return started[-1]
+
+    yield start
+    for server in started:
+        server.stop()
+
+
+@pytest.fixture
+def start_relays(request, tmp_path, start_redis):
+    """start_relays(2, ttl_seconds=2) returns ready nodes, by default on the Redis that all share."""
+    started = []
+
+    def start(count=1, redis=None, **options):
+        if "redis_url" not in options:
+            options["redis_url"] = (redis or request.getfixturevalue("redis")).url
+        more = spawn_relays(tmp_path, count, **{**UNLIMITED, **options})
+        started.extend(more)
+        return more
+
+    yield start
+    for relay in started:
+        relay.stop()
+
+
+@pytest.fixture
+def start_relay(start_relays):
+    def start(**options):
+        return start_relays(1, **options)[0]
+
+    return start
+
+
+@pytest.fixture
+def mesh(request):
+    """A name that no other test uses."""
+    words = re.sub(r"[^A-Za-z0-9]+", "-", request.node.name)[:50]
+    return f"{words}.{next(numbers)}"
+
+
+@pytest.fixture
+def here(nodes, mesh):
+    return Place(nodes[0], mesh)
+
+
+@pytest.fixture(params=["same node", "other node"])
+def there(request, nodes, mesh):
+    return Place(nodes[request.param == "other node"], mesh)
+
+
+@pytest.fixture
+def elsewhere(nodes, mesh):
+    """Always the other node."""
+    return Place(nodes[1], mesh)

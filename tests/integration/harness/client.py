@@ -1,0 +1,278 @@
+"""A client over python3-websockets that remembers what it received and waits with a deadline."""
+
+import asyncio
+import itertools
+import json
+import re
+import time
+import urllib.parse
+
+from websockets.exceptions import ConnectionClosed
+
+from . import patience
+
+try:
+    from websockets.asyncio.client import connect
+except ImportError:  # before version 13
+    from websockets.legacy.client import connect
+
+    HEADERS, NO_PROXY = "extra_headers", {}
+else:
+    HEADERS, NO_PROXY = "additional_headers", {"proxy": None}
+
+tokens = itertools.count(1)
+open_clients = []
+
+
+class Message(dict):
+    """A parsed message; knows the text that it was and when it came."""
+
+    def __init__(self, text):
+        super().__init__(json.loads(text))
+        self.text = text
+        self.at = time.monotonic()
+
+
+def fits(value, wanted):
+    """Equal; of objects only the wanted members are looked at. A function decides by itself."""
+    if callable(wanted):
+        return wanted(value)
+    if isinstance(wanted, dict):
+        return isinstance(value, dict) and all(
+            name in value and fits(value[name], item) for name, item in wanted.items()
+        )
+    return value == wanted and isinstance(value, bool) == isinstance(wanted, bool)
+
+
+def named(members):
+    """`from` is a word of Python's: where a keyword is wanted it is called `from_`."""
+    return {"from" if name == "from_" else name: value for name, value in members.items()}
+
+
+class Client:
+    """One connection. `received` is all that came; what expect() took is not offered again."""
+
+    def __init__(self, websocket, id=None):
+        self.websocket = websocket
+        self.id = id
+        self.received = []
+        self.pending = []
+        self.closed = None
+        self.roster = []
+        self.questions = 0
+        self.news = asyncio.Event()
+        self.reader = asyncio.ensure_future(self.read())
+        self.tasks = [self.reader]
+        open_clients.append(self)
+
+    async def read(self):
+        try:
+            while True:
+                text = await self.websocket.recv()
+                assert isinstance(text, str), f"a binary message: {text[:100]!r}"
+                message = Message(text)
+                self.received.append(message)
+                self.pending.append(message)
+                self.news.set()
+        except ConnectionClosed:
+            pass
+        finally:
+            self.closed = (self.websocket.close_code, self.websocket.close_reason)
+            self.news.set()
+
+    def __repr__(self):
+        return f"<client {self.id}>"
+
+    def story(self):
+        shown = [f"  {m.text[:300]}" for m in self.received[-60:]]
+        state = "open" if self.closed is None else f"closed {self.closed}"
+        return f"{self.id}, {state}, had received {len(self.received)}:\n" + "\n".join(shown)
+
+    # Sending
+
+    async def send_text(self, text):
+        self.questions += bool(re.search(r'"type": ?"capabilities"', text))
+        await self.websocket.send(text)
+
+    async def send(self, type, data=None, **members):
+        """The sender is the own id unless `from_` says otherwise; None leaves it out."""
+        message = {"type": type, "from": self.id, **named(members)}
+        if data is not None:
+            message["data"] = data
+        if message["from"] is None:
+            del message["from"]
+        await self.send_text(json.dumps(message))
+
+    async def announce(self, **data):
+        await self.send("presence", {"status": "online", **data})
+
+    def beat(self, seconds, type="heartbeat", **members):
+        """Sends that from now on for ever, in the background."""
+
+        async def beating():
+            while self.closed is None:
+                try:
+                    await self.send(type, **members)
+                except ConnectionClosed:
+                    return
+                await asyncio.sleep(seconds)
+
+        self.tasks.append(asyncio.ensure_future(beating()))
+
+    # Receiving
+
+    async def wait_for_news(self, end, what):
+        self.news.clear()
+        try:
+            await asyncio.wait_for(self.news.wait(), max(0.001, end - time.monotonic()))
+        except asyncio.TimeoutError:
+            others = [c.story() for c in open_clients if c is not self and len(open_clients) < 9]
+            story = "\n".join([self.story(), *others])
+            raise AssertionError(f"{what} did not come; {story}") from None
+
+    async def expect(self, wanted=None, *, deadline=patience.SECONDS, **members):
+        """Takes the first message not taken yet that fits, and waits for it."""
+        wanted = wanted or named(members)
+        end = time.monotonic() + deadline
+        while True:
+            for index, message in enumerate(self.pending):
+                if fits(message, wanted):
+                    return self.pending.pop(index)
+            if self.closed is not None:
+                raise AssertionError(f"{wanted} did not come before the end; {self.story()}")
+            await self.wait_for_news(end, wanted)
+
+    async def collect(self, count, **members):
+        """Takes that many messages that fit, in the order they came."""
+        return [await self.expect(**members) for _ in range(count)]
+
+    async def expect_error(self, code, **data):
+        message = await self.expect(type="error", from_="relay", data={"code": code, **data})
+        assert isinstance(message["data"]["message"], str) and message["data"]["message"]
+        assert is_relay_time(message["timestamp"]), message.text
+        return message
+
+    async def expect_close(self, code, deadline=patience.SECONDS):
+        """Waits for the relay to close the connection; returns the reason."""
+        end = time.monotonic() + deadline
+        while self.closed is None:
+            await self.wait_for_news(end, f"close {code}")
+        assert self.closed[0] == code, f"wanted close {code}; {self.story()}"
+        assert self.closed[1], f"a close without a reason text; {self.story()}"
+        return self.closed[1]
+
+    def untaken(self, **members):
+        return [message for message in self.pending if fits(message, named(members))]
+
+    def all(self, **members):
+        """Of all that ever came."""
+        return [message for message in self.received if fits(message, named(members))]
+
+    def presences_of(self, id):
+        return self.all(type="presence", from_=id)
+
+    def offlines_of(self, id):
+        return self.all(type="presence", from_=id, data={"status": "offline"})
+
+    async def settle(self):
+        """
+        Returns, with the answer, when the relay has read all that was sent and said what it says by
+        itself: it answers a question of this connection in its turn.
+        """
+        await self.send_text('{"type":"capabilities"}')
+        end = time.monotonic() + patience.SECONDS
+        while len(answers := self.all(type="capabilities_response")) < self.questions:
+            if self.closed is not None:
+                raise AssertionError(f"the end; {self.story()}")
+            await self.wait_for_news(end, "an answer")
+        self.pending = [m for m in self.pending if m["type"] != "capabilities_response"]
+        return answers[-1]
+
+    # Leaving
+
+    async def close(self):
+        await self.websocket.close()
+        await self.reader
+
+    def vanish(self):
+        """The socket goes away without a word of WebSocket."""
+        self.websocket.transport.abort()
+
+
+class Place:
+    """A mesh on a node: where a client connects to."""
+
+    def __init__(self, relay, mesh=None):
+        self.relay = relay
+        self.mesh = mesh
+
+    def url(self, path="/ws"):
+        query = f"?mesh={urllib.parse.quote(self.mesh)}" if self.mesh else ""
+        return self.relay.url + path + query
+
+    async def connect(self, id=None, path="/ws", headers=None):
+        """A connection that has not said who it is."""
+        websocket = await connect(
+            self.url(path),
+            compression=None,
+            max_size=None,
+            max_queue=None,
+            ping_interval=None,
+            open_timeout=patience.SECONDS,
+            **{HEADERS: headers or {}},
+            **NO_PROXY,
+        )
+        return Client(websocket, id)
+
+    async def join(self, id, agents=None, accept=None, message=None, **data):
+        """Announces the peer and waits until it is in; client.roster is who was there already."""
+        client = await self.connect(id)
+        if accept is not None:
+            await client.send("capabilities", {"accept": accept}, from_=None)
+            await client.expect(type="capabilities_response")
+        if agents is not None:
+            data["agents"] = list(agents)
+        if message is not None:
+            await client.send_text(message)
+        else:
+            await client.announce(**data)
+        await client.settle()
+        client.roster = [m for m in client.received if m["type"] in ("presence", "roster")]
+        client.pending.clear()
+        return client
+
+
+async def fence(sender, receiver):
+    """
+    Proves what did not come, without waiting for it not to come.
+
+    All that one connection sends arrives in the order sent: when a message sent now has arrived,
+    whatever was to arrive before has. Returns what the receiver had not taken until then.
+    """
+    token = f"fence-{next(tokens)}"
+    await sender.send("direct", {"fence": token}, to=receiver.id, targetInstanceId=receiver.id)
+    fence_message = await receiver.expect(type="direct", data={"fence": token})
+    place = receiver.received.index(fence_message)
+    before = {id(message) for message in receiver.received[:place]}
+    return [message for message in receiver.pending if id(message) in before]
+
+
+async def expect_nothing(sender, receiver, **members):
+    """Nothing that fits has come, nor is on its way from that sender."""
+    await fence(sender, receiver)
+    stray = receiver.untaken(**members)
+    assert not stray, f"came, but should not: {stray[0].text[:300]}; {receiver.story()}"
+
+
+def is_relay_time(timestamp):
+    """Seconds since 1970, near to now."""
+    return isinstance(timestamp, (int, float)) and abs(timestamp - time.time()) < 120
+
+
+def abandon_all():
+    """After a test: no client is left."""
+    while open_clients:
+        client = open_clients.pop()
+        for task in client.tasks:
+            task.cancel()
+        client.vanish()

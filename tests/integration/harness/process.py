@@ -1,0 +1,83 @@
+"""A child process with its log in a file, which does not outlive the tests."""
+
+import ctypes
+import os
+import pathlib
+import signal
+import subprocess
+
+from . import patience
+
+ROOT = pathlib.Path(__file__).resolve().parents[3]
+PR_SET_PDEATHSIG = 1
+libc = ctypes.CDLL(None, use_errno=True)
+
+
+def die_with_parent():
+    libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+class Process:
+    """Started, frozen, thawed, killed; never waited for without a deadline."""
+
+    name = "process"
+
+    def __init__(self, log_path):
+        self.log_path = log_path
+        self.popen = None
+
+    def spawn(self, command, environment=None):
+        with open(self.log_path, "ab") as log:
+            self.popen = subprocess.Popen(
+                [str(word) for word in command],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env={**os.environ, **(environment or {})},
+                preexec_fn=die_with_parent,
+            )
+
+    @property
+    def pid(self):
+        return self.popen.pid
+
+    @property
+    def running(self):
+        return self.popen is not None and self.popen.poll() is None
+
+    def log(self, start=0):
+        with open(self.log_path, "rb") as log:
+            log.seek(start)
+            return log.read().decode("utf-8", "replace")
+
+    def log_size(self):
+        return os.path.getsize(self.log_path) if os.path.exists(self.log_path) else 0
+
+    def signal(self, number):
+        self.popen.send_signal(number)
+
+    def freeze(self):
+        self.signal(signal.SIGSTOP)
+        patience.until(lambda: self.state() == "T", "the process to stop")
+
+    def thaw(self):
+        self.signal(signal.SIGCONT)
+
+    def state(self):
+        with open(f"/proc/{self.pid}/stat", encoding="ascii", errors="replace") as stat:
+            return stat.read().rpartition(")")[2].split()[0]
+
+    def kill(self):
+        """As a power cut: nothing is said to anybody."""
+        if self.running:
+            self.signal(signal.SIGKILL)
+        self.popen.wait(patience.SECONDS)
+
+    def wait(self, seconds=patience.SECONDS):
+        """Returns the exit status."""
+        try:
+            return self.popen.wait(seconds)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(
+                f"{self.name} still runs after {seconds} s; its log:\n{self.log()[-4000:]}"
+            ) from None

@@ -1,0 +1,113 @@
+"""
+The network between a node and Redis breaks without anybody being told: seen by the node's own
+probes, repaired by itself, and at no client's expense.
+"""
+
+import asyncio
+import time
+
+from harness import patience
+from harness.client import Place, fence
+from harness.proxy import Proxy
+
+TTL = 6
+
+
+async def two_nodes(start_relays, redis, proxy, mesh):
+    """Alice is on a node with a good line to Redis, bob's node is behind the proxy."""
+    (good,) = start_relays(1, redis=redis, ttl_seconds=TTL)
+    (behind,) = await start_behind(start_relays, proxy)
+    bob, alice = await Place(behind, mesh).join("bob"), await Place(good, mesh).join("alice")
+    await bob.expect(type="presence", from_="alice")
+    alice.beat(TTL / 6), bob.beat(TTL / 6)
+    return good, behind, alice, bob
+
+
+async def start_behind(start_relays, proxy):
+    """Waits for readiness in a way that lets the proxy work meanwhile."""
+    started = start_relays(1, ready=False, redis_url=proxy.url, ttl_seconds=TTL)
+    await patience.eventually(lambda: ready(started[0]), started[0].log)
+    return started
+
+
+async def ready(relay):
+    return await asyncio.to_thread(relay.is_ready)
+
+
+async def test_a_node_that_is_cut_off_for_long(start_redis, start_relays, mesh):
+    """Its peers go offline once and come back once; its own clients keep their sockets."""
+    redis = start_redis()
+    async with Proxy(redis) as proxy:
+        good, behind, alice, bob = await two_nodes(start_relays, redis, proxy, mesh)
+        proxy.cut()
+        await alice.expect(type="presence", from_="bob", data={"status": "offline"})
+        await alice.send("direct", {"n": 1}, to="bob")
+        await alice.expect_error("peer_not_found")
+        assert not await ready(behind)
+        proxy.heal()
+        await alice.expect(type="presence", from_="bob", data={"status": "online"})
+        await bob.expect(type="resync")
+        await fence(alice, bob)
+        await fence(bob, alice)
+        await patience.eventually(lambda: ready(behind), behind.log)
+        assert [m["data"]["status"] for m in alice.presences_of("bob")] == [
+            "online",  # in the roster
+            "offline",
+            "online",
+        ]
+        assert bob.closed is None and bob.offlines_of("alice") == []
+        assert alice.all(type="resync") == []
+
+
+async def test_a_node_that_is_cut_off_for_a_moment(start_redis, start_relays, mesh):
+    """Shorter than the probes' patience: late, and nobody hears of it."""
+    redis = start_redis()
+    async with Proxy(redis) as proxy:
+        good, behind, alice, bob = await two_nodes(start_relays, redis, proxy, mesh)
+        proxy.cut()
+        for n in range(10):
+            await alice.send("direct", {"n": n}, to="bob")
+            await bob.send("direct", {"n": n}, to="alice")
+        await alice.settle()
+        proxy.heal()
+        for client in (alice, bob):
+            messages = await client.collect(10, type="direct", data=lambda d: "n" in d)
+            assert [m["data"]["n"] for m in messages] == list(range(10))
+        assert alice.all(type="error") == [] and bob.all(type="error") == []
+        assert alice.offlines_of("bob") == [] and bob.offlines_of("alice") == []
+
+
+async def test_a_deaf_subscriber(start_redis, start_relays, mesh):
+    """
+    Connected, answering, and nothing arrives any more: what the probe of the own channel is for.
+    """
+    redis = start_redis()
+    async with Proxy(redis) as proxy:
+        good, behind, alice, bob = await two_nodes(start_relays, redis, proxy, mesh)
+        begin = time.monotonic()
+        proxy.deafen()
+        await bob.expect(type="resync")
+        assert time.monotonic() - begin < 10 + patience.SECONDS / 3
+        await fence(alice, bob)
+        await fence(bob, alice)
+        assert alice.offlines_of("bob") == [] and bob.offlines_of("alice") == []
+        assert bob.closed is None
+
+
+async def test_nothing_old_is_delivered_after_a_long_cut(start_redis, start_relays, mesh):
+    """What the node was to deliver when it was cut off is lost, and `resync` says so."""
+    redis = start_redis()
+    async with Proxy(redis) as proxy:
+        good, behind, alice, bob = await two_nodes(start_relays, redis, proxy, mesh)
+        proxy.cut()
+        for n in range(10):
+            await alice.send("direct", {"old": n}, to="bob")
+        await patience.eventually(lambda: not_ready(behind), behind.log)
+        proxy.heal()
+        await bob.expect(type="resync")
+        await fence(alice, bob)
+        assert bob.all(type="direct", data=lambda d: "old" in d) == []
+
+
+async def not_ready(relay):
+    return not await ready(relay)
