@@ -67,9 +67,9 @@ struct session {
 	unsigned failures; /* in a row */
 	int greeted;       /* of the two connections */
 	uint64_t ready_ms;
-	uint64_t settled_ms; /* 0: not up */
-	char run_id[RUN_ID_BYTES];
-	bool redis_is_new;
+	uint64_t settled_ms;            /* 0: not up */
+	char run_id[RUN_ID_BYTES];      /* of the Redis of this session */
+	char last_run_id[RUN_ID_BYTES]; /* of the one of the last session that was up */
 	uint64_t redis_age_ms;
 	uint64_t error_logged_ms;
 };
@@ -169,9 +169,6 @@ static void on_subscriber_opened(void *context)
 
 void session_learn_redis(struct session *session, struct slice run_id, uint64_t age_ms)
 {
-	struct slice last = slice_of(session->run_id);
-
-	session->redis_is_new = last.size > 0 && !slice_equal(last, run_id);
 	session->redis_age_ms = age_ms;
 	snprintf(session->run_id, sizeof(session->run_id), "%.*s", SLICE_ARGS(run_id));
 }
@@ -193,6 +190,7 @@ void session_connected(struct session *session)
 void session_settled(struct session *session)
 {
 	session->settled_ms = link_now_ms(session->link);
+	memcpy(session->last_run_id, session->run_id, sizeof(session->run_id));
 }
 
 /* ---- Failing */
@@ -340,7 +338,8 @@ uint64_t session_redis_age_ms(const struct session *session)
 
 bool session_redis_is_new(const struct session *session)
 {
-	return session->redis_is_new;
+	return session->last_run_id[0] != '\0' &&
+	       strcmp(session->last_run_id, session->run_id) != 0;
 }
 
 const char *session_target(const struct session *session)

@@ -58,7 +58,7 @@ uint64_t session_subscriber_heard_ms(const struct session *session);
 /* When the session became ready last. */
 uint64_t session_ready_ms(const struct session *session);
 
-/* How long Redis has been running, and whether it is another process than in the last session. */
+/* How long Redis has been running, and is it another process than when the link was up last? */
 uint64_t session_redis_age_ms(const struct session *session);
 bool session_redis_is_new(const struct session *session);
 

@@ -10,12 +10,16 @@ TTL = 3
 
 
 async def peers_on(nodes, mesh, count):
-    """Each keeps itself alive."""
+    """They keep themselves alive, and know each other."""
     clients = []
     for n in range(count):
         client = await Place(nodes[n % len(nodes)], mesh).join(f"p{n}", agents=[f"a{n}"])
         client.beat(TTL / 4)
         clients.append(client)
+    for client in clients:
+        await patience.eventually(
+            lambda: len(client.all(type="presence")) == count - 1, client.story
+        )
     return clients
 
 
