@@ -156,6 +156,18 @@ static bool send_to(struct sender *sender, const struct envelope *envelope, stru
 	return count > 0;
 }
 
+/* While the bus is down, the roster may have missed who came last. */
+static void refuse_unknown(struct sender *sender, const struct envelope *envelope)
+{
+	if (sender->ports->bus_port->state(sender->ports->bus) == BUS_UP)
+		connection_refuse(sender->connection, ERROR_PEER_NOT_FOUND,
+		                  "no peer or agent of that name is online", envelope);
+	else
+		connection_error(sender->connection, ERROR_BUS_UNAVAILABLE,
+		                 "whether that peer is online is not known now, try again",
+		                 envelope, "no");
+}
+
 /* A target that the roster lacks is asked for all the same: Redis knows best, and answers 0. */
 static void send_direct(struct sender *sender, const struct envelope *envelope,
                         struct slice message)
@@ -166,8 +178,7 @@ static void send_direct(struct sender *sender, const struct envelope *envelope,
 		connection_refuse(sender->connection, ERROR_INVALID_MESSAGE,
 		                  "a direct message needs `to` or `targetInstanceId`", envelope);
 	else if (!send_to(sender, envelope, message))
-		connection_refuse(sender->connection, ERROR_PEER_NOT_FOUND,
-		                  "no peer or agent of that name is online", envelope);
+		refuse_unknown(sender, envelope);
 }
 
 static bool send_reply(struct sender *sender, const struct envelope *envelope, struct slice message)

@@ -118,6 +118,8 @@ static void a_direct_to_nobody_is_answered(void **state)
 	(void)state;
 	assert_refused(a, "{\"type\":\"direct\",\"to\":\"nobody\"}", "peer_not_found");
 	assert_refused(a, "{\"type\":\"direct\",\"data\":1}", "invalid_message");
+	world->state = BUS_DOWN; /* the roster may be behind */
+	assert_refused(a, "{\"type\":\"direct\",\"to\":\"nobody\"}", "bus_unavailable");
 	assert_refused(a, "{\"type\":\"direct\",\"to\":null}", "invalid_message");
 }
 

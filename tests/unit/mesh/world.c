@@ -116,7 +116,7 @@ static uint64_t bus_node(const struct bus *bus)
 static enum bus_state bus_state(const struct bus *bus)
 {
 	(void)bus;
-	return BUS_UP;
+	return self.world.state;
 }
 
 static struct topic *bus_topic_open(struct bus *bus, struct slice mesh, struct mesh *owner)
@@ -335,6 +335,7 @@ static struct world *create(const struct hub_settings *settings)
 	memset(&self, 0, sizeof(self));
 	self.now_ms = 1000000;
 	self.world.answer = ANNOUNCE_ONLINE;
+	self.world.state = BUS_UP;
 	log_setup(LOG_LEVEL_ERROR, LOG_FORMAT_LOGFMT);
 	list_init(&self.errands);
 	self.world.timers = timers_create(world_now, NULL, NULL);

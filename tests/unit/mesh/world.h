@@ -37,6 +37,7 @@ struct world {
 	enum announce_answer answer; /* to announces; anything but ONLINE: nothing comes back */
 	bool mute;                   /* announces are answered, but no event comes back */
 	bool queue_full;
+	enum bus_state state;
 	const char *nobody;   /* publishing to this peer reaches nobody */
 	struct slice missing; /* check() finds this peer missing */
 };
