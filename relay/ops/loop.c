@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <event2/event.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -110,6 +111,8 @@ void loop_on_signals(struct loop *loop, const int *signals, unsigned count,
 	loop->caught = caught;
 	loop->context = context;
 	for (; loop->signal_count < count; loop->signal_count++) {
+		/* What libevent puts back when the event goes: one that comes at the very end is late. */
+		signal(signals[loop->signal_count], SIG_IGN);
 		struct event *event = present(
 			evsignal_new(loop->base, signals[loop->signal_count], on_signal, loop));
 		event_add(event, NULL);

@@ -123,7 +123,7 @@ class Relay(Process):
             self.thaw()
             self.terminate()
             try:
-                patience.until(lambda: not self.running, "", seconds=0.1)
+                patience.until(lambda: not self.running, "", seconds=2)
             except AssertionError:
                 self.signal(signal.SIGTERM)
             self.wait()
