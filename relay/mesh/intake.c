@@ -145,7 +145,7 @@ static void receive_capabilities(struct connection *connection, const struct env
 		.version = settings->version,
 		.node = ports->bus_port->node(ports->bus),
 		.mesh = mesh_name(connection_mesh(connection)),
-		.heartbeat_seconds = settings->ttl_ms / 3000,
+		.heartbeat_seconds = settings->ttl_ms < 3000 ? 1 : settings->ttl_ms / 3000,
 		.ttl_seconds = settings->ttl_ms / 1000,
 		.message_bytes_max = settings->message_bytes_max,
 		.presence_bytes_max = PRESENCE_BYTES_MAX,
