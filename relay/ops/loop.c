@@ -81,6 +81,8 @@ void loop_destroy(struct loop *loop)
 	for (unsigned i = 0; i < loop->signal_count; i++)
 		event_free(loop->signals[i]);
 	event_free(loop->alarm);
+	loop->alarm = NULL;
+	event_base_loop(loop->base, EVLOOP_NONBLOCK); /* what libraries free on a later turn */
 	timers_destroy(loop->timers);
 	event_base_free(loop->base);
 	free(loop);
