@@ -21,6 +21,9 @@
 #define FAREWELL_MS_MAX 6000
 #define FAREWELL_LOOK_MS 20
 
+/* After a second signal: what the sockets get for their closing handshakes. */
+#define HASTE_MS_MAX 500
+
 #define EXIT_USAGE 2
 
 struct node {
@@ -176,14 +179,29 @@ static void on_drained(void *context)
 	say_farewell(node);
 }
 
+static void stop(void *context)
+{
+	struct node *node = context;
+
+	loop_stop(node->loop);
+}
+
+/* The second time: the sockets are told that it is over, and that is all. */
+static void stop_at_once(struct node *node)
+{
+	log_warn("stopping_at_once", LOG_NUMBER("connections", edge_socket_count(node->edge)));
+	node->farewell.fire = stop;
+	timer_set(loop_timers(node->loop), &node->farewell, HASTE_MS_MAX);
+	edge_drain(node->edge, 0, stop, node);
+}
+
 /* The first signal asks politely, the second means now. */
 static void on_signal(int signal, void *context)
 {
 	struct node *node = context;
 
 	if (node->draining) {
-		log_warn("stopping_at_once", LOG_NUMBER("signal", signal));
-		loop_stop(node->loop);
+		stop_at_once(node);
 		return;
 	}
 	log_info("stopping", LOG_NUMBER("signal", signal));

@@ -7,7 +7,7 @@
  * What may go wrong:
  *  - A client ignores it all, the closing handshake included: it is cut by its deadline
  *    (deadlines.c).
- *  - Whoever drains loses patience: begun again, all go at once.
+ *  - Whoever drains loses patience: begun again, all go at once, with 1001.
  */
 #include "edge/drain.h"
 
@@ -62,7 +62,10 @@ static void close_some(struct edge *edge)
 		if (gone >= gone_wanted)
 			break;
 		gone++;
-		socket_close(socket, CLOSE_RESTARTING, "the node restarts");
+		if (drain->begun_again)
+			socket_close(socket, CLOSE_GOING_AWAY, "the node goes away");
+		else
+			socket_close(socket, CLOSE_RESTARTING, "the node restarts");
 	}
 }
 
@@ -111,17 +114,17 @@ static void make_haste(struct edge *edge)
 void edge_drain(struct edge *edge, unsigned seconds, void (*done)(void *context), void *context)
 {
 	struct drain *drain = &edge->drain;
-	bool again = drain->begun;
 
 	drain->done = done;
 	drain->context = context;
-	if (!again) {
+	drain->begun_again = drain->begun;
+	if (!drain->begun) {
 		drain->begun = true;
 		drain->begun_ms = timers_now(edge->timers);
 		drain->window_ms = seconds * (uint64_t)1000;
 		drain->total = edge->socket_count;
 	}
-	if (again || seconds == 0)
+	if (drain->begun_again || seconds == 0)
 		make_haste(edge);
 	log_info("draining", LOG_NUMBER("connections", edge->socket_count),
 	         LOG_NUMBER("seconds", drain->window_ms / 1000));

@@ -59,7 +59,8 @@ size_t edge_socket_count(const struct edge *edge);
  * Moves all clients away: no newcomers, /readyz says 503, each client is told when to go, and who
  * has not gone by then is closed with 1012, spread over `seconds`. HTTP is answered until
  * edge_destroy(). Calls done(context) from the loop once the last socket is gone, a few seconds
- * after `seconds` at the latest. Called again, or with 0: all go at once; the later `done` counts.
+ * after `seconds` at the latest. With 0 all go at once; so they do, with 1001,
+ * when it is called again: the later `done` counts.
  */
 void edge_drain(struct edge *edge, unsigned seconds, void (*done)(void *context), void *context);
 

@@ -57,6 +57,7 @@ struct socket {
 /* drain.c */
 struct drain {
 	bool begun;
+	bool begun_again;
 	bool hasty;
 	size_t total; /* sockets at the begin */
 	size_t told_count;

@@ -16,7 +16,7 @@ struct lease;
 void lease_subscribed(struct lease *lease);
 
 /* A parcel came in on the peer's channel. */
-void lease_receive(struct lease *lease, struct slice parcel);
+void lease_receive(struct lease *lease, struct slice bytes);
 
 enum announce_answer {
 	ANNOUNCE_ONLINE,  /* written; the peer was offline before */

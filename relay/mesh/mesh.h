@@ -10,7 +10,7 @@ struct mesh;
 /* What the bus calls. */
 
 /* A parcel came in on the broadcast channel. */
-void mesh_receive(struct mesh *mesh, struct slice parcel);
+void mesh_receive(struct mesh *mesh, struct slice bytes);
 
 /*
  * The roster as Redis has it: begin, a call for each peer, end. Begins once the broadcast channel is
@@ -26,9 +26,9 @@ bool mesh_knows(const struct mesh *mesh, struct slice id);
 /* bus_port.check() found that the peer is not online. */
 void mesh_peer_missing(struct mesh *mesh, struct slice id);
 
-/* A publish did not get through. `parcel` is what was published, borrowed. */
-void mesh_unpublished(struct mesh *mesh, uint32_t connection, struct slice target,
-                      struct slice parcel, enum unpublished why);
+/* A publish did not get through. `bytes` is the parcel that was published, borrowed; `number` the connection's. */
+void mesh_unpublished(struct mesh *mesh, uint32_t number, struct slice target, struct slice bytes,
+                      enum unpublished why);
 
 /* For the spread of loads and looks: peers known here. */
 size_t mesh_peer_count(const struct mesh *mesh);
@@ -72,5 +72,5 @@ struct lease *mesh_lease(const struct mesh *mesh, struct slice id);
  */
 void mesh_seat(struct mesh *mesh, struct connection *connection, struct lease *lease,
                struct socket *socket, bool repeats);
-void mesh_unseat(struct mesh *mesh, size_t seat);
-void mesh_seat_repeats(struct mesh *mesh, size_t seat, bool repeats);
+void mesh_unseat(struct mesh *mesh, size_t index);
+void mesh_seat_repeats(struct mesh *mesh, size_t index, bool repeats);

@@ -111,7 +111,7 @@ class TestPings:
         begun = time.monotonic()
         closed = client.closing()
         assert (closed.code, closed.reason) == (4408, "no pong")
-        assert 1.5 < time.monotonic() - begun < 5
+        assert 1.5 < time.monotonic() - begun < 20
 
     def test_who_sends_is_alive(self, start):
         """A pong may be stuck behind a long message, or behind what the client has not read yet."""

@@ -193,7 +193,7 @@ def test_slow_heads_are_cut_off(start):
     begun = time.monotonic()
     assert silent.recv(1) == b""
     assert half.recv(1) == b""
-    assert 0.5 < time.monotonic() - begun < 4
+    assert 0.5 < time.monotonic() - begun < 20
 
 
 def test_huge_heads_are_hung_up_on(node):

@@ -71,7 +71,7 @@ def test_who_never_reads_is_cut(start):
         client.send("blast 20000 1000")
     begun = time.monotonic()
     while node.descriptors() > descriptors:
-        assert time.monotonic() - begun < 12
+        assert time.monotonic() - begun < 40
         time.sleep(0.1)
     assert time.monotonic() - begun > 3
     for client in slow:
