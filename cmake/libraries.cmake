@@ -1,28 +1,20 @@
-# Third parties, each as one interface library with SYSTEM headers: our warnings
-# are not theirs.
+# Third parties, by one name each, with SYSTEM headers: our warnings are not theirs.
 
 find_package(PkgConfig REQUIRED)
-foreach(library libevent:libevent libevent_openssl:libevent_openssl openssl:openssl)
-	string(REPLACE ":" ";" library ${library})
-	list(GET library 0 name)
-	list(GET library 1 module)
-	pkg_check_modules(${name}_pc REQUIRED IMPORTED_TARGET ${module})
-	add_library(${name} INTERFACE)
-	target_link_libraries(${name} INTERFACE PkgConfig::${name}_pc)
+foreach(module libevent openssl)
+	pkg_check_modules(${module} REQUIRED IMPORTED_TARGET GLOBAL ${module})
+	add_library(${module} ALIAS PkgConfig::${module})
 endforeach()
-
-if(NOT RELAY_DEPS)
-	execute_process(COMMAND ${PROJECT_SOURCE_DIR}/scripts/deps COMMAND_ERROR_IS_FATAL ANY)
-	set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS
-		scripts/deps deps/libwebsockets.patch deps/sha256sums)
-endif()
 
 # The link's target, not the link: libraries built anew are in another folder, so
 # that everything that used the old ones is seen to be out of date.
 if(RELAY_DEPS)
 	file(REAL_PATH ${RELAY_DEPS} deps)
 else()
+	execute_process(COMMAND ${PROJECT_SOURCE_DIR}/scripts/deps COMMAND_ERROR_IS_FATAL ANY)
 	file(REAL_PATH ${PROJECT_SOURCE_DIR}/build/deps deps)
+	set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS
+		scripts/deps deps/libwebsockets.patch deps/sha256sums)
 endif()
 
 function(static_library name)

@@ -77,7 +77,10 @@ def spawn_relays(directory, count, ready=True, **options):
         started.append(Relay(directory, next(numbers), **options))
         relays.append(started[-1])
     for relay in started:
-        relay.wait_ready() if ready else relay.wait_listening()
+        if ready:
+            relay.wait_ready()
+        else:
+            relay.wait_listening()
     return started
 
 
@@ -129,7 +132,7 @@ def start_redis(tmp_path):
 
 @pytest.fixture
 def start_relays(request, tmp_path, start_redis):
-    """start_relays(2, ttl_seconds=2) returns ready nodes, by default on the Redis that all share."""
+    """start_relays(2, ttl_seconds=2) returns ready nodes, by default on the shared Redis."""
     started = []
 
     def start(count=1, redis=None, **options):

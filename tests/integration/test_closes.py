@@ -123,7 +123,8 @@ async def test_a_message_that_never_ends_is_1008(start_relays, mesh):
             assert code == 1008 and reason
     finally:
         dripper.cancel()
-    stuck.close(), dripping.close()
+    stuck.close()
+    dripping.close()
 
 
 async def test_full_is_1013(start_redis, start_relays, mesh):

@@ -168,7 +168,8 @@ async def test_direct_of_the_page_reaches_the_agent(here, there):
     """Addressed by agent and by instance, which the predecessor dropped without a word."""
     asker = await NewPage.open(here, "new-1", ["boss"])
     helper = await OldPage.open(there, "old-1", ["helper"])
-    await asker.client.settle(), await helper.client.settle()
+    await asker.client.settle()
+    await helper.client.settle()
     direct = {"type": "direct", "from": "boss", "to": "helper", "turnId": "t1"}
     await asker.send(**direct, instanceId="new-1", targetInstanceId="old-1", data={"command": "hi"})
     message = await helper.client.expect(type="direct", turnId="t1")
@@ -180,7 +181,8 @@ async def test_direct_of_the_page_reaches_the_agent(here, there):
 async def test_own_types_of_the_pages(here, there):
     """Widgets talk to each other by types that the relay never heard of."""
     first, second = await NewPage.open(here, "n1", []), await NewPage.open(there, "n2", [])
-    await first.client.settle(), await second.client.settle()
+    await first.client.settle()
+    await second.client.settle()
     bridged = {
         "invoke": {"agentId": "a", "prompt": "hi"},
         "invoke-response": {"agentId": "a", "text": "hello"},
@@ -204,7 +206,8 @@ async def test_own_types_of_the_pages(here, there):
 async def test_agents_that_come_and_go_by_heartbeat(here, there):
     old = await OldPage.open(here, "old-1", [])
     watcher = await NewPage.open(there, "new-1", [])
-    await old.client.settle(), await watcher.client.settle()
+    await old.client.settle()
+    await watcher.client.settle()
     for agents in (["a"], ["a", "b"], ["b"], []):
         await old.heartbeat(agents)
         told = await watcher.client.expect(type="presence", from_="old-1", data={"agents": agents})

@@ -106,6 +106,15 @@ async def test_the_mark_is_echoed_as_it_is(here, id):
     assert (await alice.expect_error("peer_not_found"))["data"]["id"] == id
 
 
+async def test_a_long_mark_is_left_out(here):
+    """Up to 256 bytes come back: an error is no way to make the relay talk."""
+    alice = await here.join("alice")
+    await alice.send("direct", to="nobody", id="x" * 254)  # and two quotes
+    assert (await alice.expect_error("peer_not_found"))["data"]["id"] == "x" * 254
+    await alice.send("direct", to="nobody", id="x" * 255)
+    assert "id" not in (await alice.expect_error("peer_not_found"))["data"]
+
+
 async def test_what_an_error_says_is_escaped(here):
     alice = await here.join("alice")
     for to in ('q"uote', "back\\slash", "é\u2028", "</script>"):

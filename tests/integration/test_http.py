@@ -47,7 +47,8 @@ def test_head(nodes):
 
 async def test_invocations_lists_the_mesh(here, elsewhere):
     """Over all nodes, whether or not this one has anybody in the mesh."""
-    await here.join("alice"), await elsewhere.join("bob")
+    await here.join("alice")
+    await elsewhere.join("bob")
     for place in (here, elsewhere):
         for body in (b"", b"{}", b'{"prompt":"x"}'):
             answer = place.relay.request("POST", f"/invocations?mesh={here.mesh}", body=body)
@@ -63,7 +64,8 @@ def test_invocations_of_an_empty_mesh(nodes, mesh):
 
 
 async def test_invocations_escapes_ids(here):
-    await here.join('q"\\'), await here.join("é😀")
+    await here.join('q"\\')
+    await here.join("é😀")
     listed = here.relay.request("POST", f"/invocations?mesh={here.mesh}").json
     assert sorted(listed["peers"]) == sorted(['q"\\', "é😀"])
 

@@ -1,6 +1,6 @@
 """
-Two hundred peers join at the same moment, on several nodes: each ends up knowing all the others, and
-nobody is told of anybody twice.
+Two hundred peers join at the same moment, on several nodes: each ends up knowing all the others,
+and nobody is told of anybody twice.
 """
 
 import asyncio

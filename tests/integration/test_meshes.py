@@ -89,6 +89,12 @@ async def test_all_that_a_name_may_be(here):
         client.close()
 
 
+async def test_the_header_beats_the_query(here):
+    """What a gateway set counts, whatever the client's URL says."""
+    client = await Place(here.relay, "other").connect(headers={HEADER: here.mesh})
+    assert (await client.settle())["data"]["relay"]["mesh"] == here.mesh
+
+
 async def test_other_parameters_are_not_the_relays(here):
     for query in (
         f"?x=1&mesh={here.mesh}",

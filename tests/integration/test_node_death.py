@@ -5,6 +5,7 @@ the TTL and two seconds.
 
 import time
 
+from harness import patience
 from harness.client import Place, fence
 
 TTL = 3
@@ -61,7 +62,8 @@ async def test_a_tab_on_another_node_survives(start_relays, mesh):
     alice = await Place(two, mesh).join("alice")
     await Place(one, mesh).join("bob")
     tab = await Place(two, mesh).join("bob")
-    alice.beat(TTL / 4), tab.beat(TTL / 4)
+    alice.beat(TTL / 4)
+    tab.beat(TTL / 4)
     one.kill()
     begin = time.monotonic()
     while time.monotonic() - begin < TTL + 2:
@@ -89,8 +91,6 @@ async def test_the_last_survivor_is_a_newcomer(start_relays, mesh):
 
 async def test_an_empty_mesh_leaves_no_keys(start_redis, start_relays, mesh):
     """Nobody is left to clean up: the keys end by themselves."""
-    from harness import patience
-
     redis = start_redis()
     (one,) = start_relays(1, redis=redis, ttl_seconds=1)
     await Place(one, mesh).join("alice")

@@ -4,6 +4,7 @@ When the last connection of a peer goes, all others are told, each exactly once,
 
 import asyncio
 
+from harness import patience
 from harness.client import Place, fence, is_relay_time
 from harness.raw import RawSocket
 
@@ -29,7 +30,10 @@ async def test_a_socket_that_vanishes(here, there):
         bob = await RawSocket.upgrade(there)
         await bob.send_text('{"type":"presence","from":"bob-%s"}' % end)
         await alice.expect(type="presence", from_=f"bob-{end}")
-        bob.close() if end == "fin" else bob.reset()
+        if end == "fin":
+            bob.close()
+        else:
+            bob.reset()
         await alice.expect(type="presence", from_=f"bob-{end}", data={"status": "offline"})
 
 
@@ -39,7 +43,10 @@ async def test_a_socket_that_vanishes_while_it_joins(here, there):
     for n in range(40):
         bob = await RawSocket.upgrade(there)
         await bob.send_text('{"type":"presence","from":"bob-%d"}' % n)
-        bob.reset() if n % 2 else bob.close()
+        if n % 2:
+            bob.reset()
+        else:
+            bob.close()
     carol = await there.join("carol")
 
     async def nobody_left():
@@ -47,8 +54,6 @@ async def test_a_socket_that_vanishes_while_it_joins(here, there):
         left = {m["from"] for m in dave.roster} - {"alice", "carol"}
         await dave.close()
         return not left
-
-    from harness import patience
 
     await patience.eventually(nobody_left, "the peers that vanished to be gone")
     await fence(carol, alice)
@@ -110,8 +115,6 @@ async def test_keys_of_who_left_are_gone(start_redis, start_relays, mesh):
     assert all(0 < redis.call("PTTL", key) <= 120_000 for key in keys)
     for client in clients:
         await client.close()
-    from harness import patience
-
     await patience.eventually(
         lambda: not redis.call("KEYS", "*:peer:*"), lambda: redis.call("KEYS", "*")
     )

@@ -1,6 +1,6 @@
 """
-Options: flags beat variables; a wrong value ends the program with status 2 and a sentence that names
-the option and what is allowed; --help tells them all.
+Options: flags beat variables; a wrong value ends the program with status 2 and a sentence that
+names the option and what is allowed; --help tells them all.
 """
 
 import os

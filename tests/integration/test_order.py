@@ -7,6 +7,7 @@ import json
 import random
 
 from harness.client import fence
+from harness.raw import TEXT, RawSocket, frame
 
 TYPES = ["direct", "broadcast", "stream", "ack", "turn_end", "error", "own-type"]
 
@@ -97,8 +98,6 @@ def is_numbered(data):
 
 async def test_a_burst_in_one_write(here, there):
     """A hundred messages that reach the relay at the same moment."""
-    from harness.raw import TEXT, RawSocket, frame
-
     bob = await there.join("bob")
     alice = await RawSocket.upgrade(here)
     texts = ['{"type":"presence","from":"alice"}']

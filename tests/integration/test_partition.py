@@ -13,24 +13,20 @@ from harness.proxy import Proxy
 TTL = 6
 
 
-async def two_nodes(start_relays, redis, proxy, mesh):
+async def two_nodes(start_relays, redis, proxy, mesh, ttl_seconds=TTL):
     """Alice is on a node with a good line to Redis, bob's node is behind the proxy."""
-    (good,) = start_relays(1, redis=redis, ttl_seconds=TTL)
-    (behind,) = await start_behind(start_relays, proxy)
+    (good,) = start_relays(1, redis=redis, ttl_seconds=ttl_seconds)
+    (behind,) = start_relays(1, ready=False, redis_url=proxy.url, ttl_seconds=ttl_seconds)
+    await patience.eventually(lambda: ready(behind), behind.log)
     bob, alice = await Place(behind, mesh).join("bob"), await Place(good, mesh).join("alice")
     await bob.expect(type="presence", from_="alice")
-    alice.beat(TTL / 6), bob.beat(TTL / 6)
+    alice.beat(ttl_seconds / 6)
+    bob.beat(ttl_seconds / 6)
     return good, behind, alice, bob
 
 
-async def start_behind(start_relays, proxy):
-    """Waits for readiness in a way that lets the proxy work meanwhile."""
-    started = start_relays(1, ready=False, redis_url=proxy.url, ttl_seconds=TTL)
-    await patience.eventually(lambda: ready(started[0]), started[0].log)
-    return started
-
-
 async def ready(relay):
+    """Asked in a way that lets the proxy work meanwhile."""
     return await asyncio.to_thread(relay.is_ready)
 
 
@@ -92,6 +88,23 @@ async def test_a_deaf_subscriber(start_redis, start_relays, mesh):
         await fence(bob, alice)
         assert alice.offlines_of("bob") == [] and bob.offlines_of("alice") == []
         assert bob.closed is None
+
+
+async def test_a_healthy_peer_that_is_told_offline(start_redis, start_relays, mesh):
+    """
+    Its node can't refresh the lease, and hears what the others made of that: it contradicts, and
+    closes nobody.
+    """
+    redis = start_redis()
+    async with Proxy(redis) as proxy:
+        good, behind, alice, bob = await two_nodes(start_relays, redis, proxy, mesh, ttl_seconds=2)
+        proxy.cut_commands()
+        await alice.expect(type="presence", from_="bob", data={"status": "offline"})
+        proxy.heal()
+        await alice.expect(type="presence", from_="bob", data={"status": "online"})
+        await fence(alice, bob)
+        assert bob.closed is None and bob.presences_of("bob") == []
+        assert len(alice.offlines_of("bob")) == 1
 
 
 async def test_nothing_old_is_delivered_after_a_long_cut(start_redis, start_relays, mesh):

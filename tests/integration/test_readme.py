@@ -79,7 +79,10 @@ def terminal(tmp_path):
 
 
 def children_of(pid):
-    return [int(child) for child in (pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text()).split()]
+    return [
+        int(child)
+        for child in (pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text()).split()
+    ]
 
 
 @released
@@ -116,7 +119,9 @@ def test_two_terminals_meet(terminal, tmp_path):
 
 async def test_the_command_to_run_it(start_redis, start_relays, tmp_path):
     """Every flag in it is one that the relay has."""
-    (command,) = [line for block in blocks("sh") for line in block.splitlines() if "--listen" in line]
+    (command,) = [
+        line for block in blocks("sh") for line in block.splitlines() if "--listen" in line
+    ]
     program, *words = shlex.split(command)
     assert program == "build/release/p2p-relay"
     options = dict(zip(words[::2], words[1::2]))
@@ -141,9 +146,14 @@ async def test_the_script_in_a_browser(here, there, tmp_path):
         assert (await bob.expect(type="direct"))["data"] == {"command": "hello"}
 
 
-@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", *(
-    str(path.relative_to(ROOT)) for path in sorted((ROOT / "docs").rglob("*.md"))
-)])
+@pytest.mark.parametrize(
+    "page",
+    [
+        "README.md",
+        "CONTRIBUTING.md",
+        *(str(path.relative_to(ROOT)) for path in sorted((ROOT / "docs").rglob("*.md"))),
+    ],
+)
 def test_no_link_leads_nowhere(page):
     text = (ROOT / page).read_text()
     for target in re.findall(r"\]\(([^)#]+)\)", text):

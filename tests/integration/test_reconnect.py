@@ -55,11 +55,14 @@ async def vanish(client):
 
 
 async def test_break_before_make(here, there):
-    """The old connection is gone before the new one comes: on, off, on, off, never twice the same."""
+    """The old connection is gone before the new one comes: on, off, on, off, never off twice."""
     alice = await here.join("alice")
     for n in range(60):
         bob = await there.join("bob", visit=n)
-        await vanish(bob) if n % 2 else await bob.close()
+        if n % 2:
+            await vanish(bob)
+        else:
+            await bob.close()
     await alice.expect(type="presence", from_="bob", data={"visit": 59})
     last = await there.join("bob", visit=60)
     await alice.expect(type="presence", from_="bob", data={"visit": 60})

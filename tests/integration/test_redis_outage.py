@@ -16,7 +16,8 @@ async def pair(start_relays, redis, mesh, **options):
     one, two = start_relays(2, redis=redis, ttl_seconds=TTL, **options)
     alice, bob = await Place(one, mesh).join("alice"), await Place(two, mesh).join("bob")
     await alice.expect(type="presence", from_="bob")
-    alice.beat(TTL / 4), bob.beat(TTL / 4)
+    alice.beat(TTL / 4)
+    bob.beat(TTL / 4)
     return one, two, alice, bob
 
 
@@ -132,6 +133,23 @@ async def test_a_queue_that_is_full(start_redis, start_relays, mesh):
     refused += [m["data"]["id"] for m in alice.all(type="error", data={"code": "bus_unavailable"})]
     assert heard and heard == sorted(heard)
     assert sorted(set(heard) | set(refused)) == list(range(30)) and not set(heard) & set(refused)
+
+
+async def test_nobody_is_called_unknown_meanwhile(start_redis, start_relays, mesh):
+    """Who came in the last moment before the outage may be there, though the node does not know."""
+    redis = start_redis()
+    one, two, alice, bob = await pair(start_relays, redis, mesh)
+    redis.kill()
+    await patience.eventually(lambda: not one.is_ready(), "the outage to be seen")
+    await alice.send("direct", {"n": 1}, to="somebody", id=1)
+    await alice.send("direct", {"n": 2}, targetInstanceId="somebody", id=2)
+    for id in (1, 2):
+        error = await alice.expect_error("bus_unavailable", id=id)
+        assert error["data"]["delivered"] == "no"
+    redis.start()
+    await patience.eventually(one.is_ready, "readiness")
+    await alice.send("direct", {"n": 3}, to="somebody", id=3)
+    await alice.expect_error("peer_not_found", id=3)
 
 
 async def test_joining_without_redis(start_redis, start_relays, mesh):

@@ -166,7 +166,7 @@ async def test_tabs_that_come_and_go_never_take_the_peer_away(here, elsewhere):
 
 
 async def test_a_silent_tab_beside_a_lively_one(start_relays, mesh):
-    """The silence of one tab is not the silence of the peer; its socket lives as long as the peer."""
+    """The silence of one tab is not the silence of the peer."""
     one, two = start_relays(2, ttl_seconds=2)
     alice = await Place(one, mesh).join("alice")
     silent = await Place(one, mesh).join("bob")

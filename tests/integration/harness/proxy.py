@@ -7,15 +7,22 @@ import asyncio
 import contextlib
 
 
+class Connection:
+    """What it is for shows when it subscribes."""
+
+    subscriber = False
+    deaf = False
+
+
 class Proxy:
     """Runs in the test's loop; the relay behind it is told `url` in place of Redis's."""
 
     def __init__(self, redis):
         self.redis = redis
-        self.flowing = asyncio.Event()
-        self.flowing.set()
-        self.connections = []  # [[is a subscriber's, its gate]...]
+        self.flows = {True: asyncio.Event(), False: asyncio.Event()}  # by Connection.subscriber
+        self.connections = []
         self.tasks = set()
+        self.heal()
 
     async def __aenter__(self):
         self.server = await asyncio.start_server(self.serve, "127.0.0.1", 0)
@@ -30,21 +37,27 @@ class Proxy:
 
     def cut(self):
         """From now on nothing passes, also not on new connections."""
-        self.flowing.clear()
+        self.cut_commands()
+        self.flows[True].clear()
+
+    def cut_commands(self):
+        """What is not a subscriber's does not pass."""
+        self.flows[False].clear()
 
     def heal(self):
-        self.flowing.set()
+        for flow in self.flows.values():
+            flow.set()
 
     def deafen(self):
         """What Redis says on connections that subscribed is lost for good; all else passes."""
         for connection in self.connections:
-            connection["deaf"] = connection["subscriber"]
+            connection.deaf = connection.subscriber
 
     async def serve(self, reader, writer):
         self.tasks.add(asyncio.current_task())
-        await self.flowing.wait()
-        connection = {"subscriber": False, "deaf": False}
+        connection = Connection()
         self.connections.append(connection)
+        await self.flows[False].wait()
         redis = await asyncio.open_unix_connection(str(self.redis.socket_path))
         with contextlib.suppress(ConnectionError):
             await asyncio.gather(
@@ -54,10 +67,10 @@ class Proxy:
 
     async def pump(self, reader, writer, connection, outward):
         while data := await reader.read(65536):
-            if outward and b"SUBSCRIBE" in data.upper():
-                connection["subscriber"] = True
-            await self.flowing.wait()
-            if outward or not connection["deaf"]:
+            if outward and b"SUBSCRIBE" in data:
+                connection.subscriber = True
+            await self.flows[connection.subscriber].wait()
+            if outward or not connection.deaf:
                 writer.write(data)
                 await writer.drain()
         writer.close()

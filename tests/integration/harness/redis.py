@@ -1,4 +1,4 @@
-"""A redis-server of our own: unix socket or TCP, no persistence, so that a restart comes up empty."""
+"""A redis-server of our own: unix socket or TCP, no persistence, so a restart comes up empty."""
 
 import os
 import socket
