@@ -451,6 +451,20 @@ bool connection_agrees(const struct connection *connection, struct slice data)
 	       slice_equal(mine.data, data) && roster_agrees(connection, data);
 }
 
+bool connection_names(const struct connection *connection, struct slice agent)
+{
+	char scratch[NAME_ID_BYTES_MAX];
+	struct presence mine;
+	struct slice name;
+
+	if (!presence_read(blob_slice(connection->presence), &mine))
+		return false;
+	while (presence_next_agent(&mine.agents, scratch, &name))
+		if (slice_equal(name, agent))
+			return true;
+	return false;
+}
+
 void connection_change(struct connection *connection, struct slice message)
 {
 	uint64_t age = now_ms(connection) - connection->changed_ms;

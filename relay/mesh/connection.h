@@ -91,6 +91,9 @@ void connection_join(struct connection *connection, const struct envelope *envel
  * last and what the roster has. Only while joined. */
 bool connection_agrees(const struct connection *connection, struct slice data);
 
+/* Does what this connection announced last name the agent? Only while joined. */
+bool connection_names(const struct connection *connection, struct slice agent);
+
 /* Announces another presence, now or a little later: the latest wins. Only while joined. */
 void connection_change(struct connection *connection, struct slice message);
 

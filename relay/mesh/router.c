@@ -38,6 +38,9 @@ static bool may_call_itself(const struct sender *sender, struct slice from)
 		return false;
 	if (!sender->ports->settings->from_announced)
 		return true;
+	/* What it announced a moment ago may not have come back yet. */
+	if (connection_names(sender->connection, from))
+		return true;
 	const struct peer *self = roster_find(roster, id_of(sender));
 	return self != NULL && roster_peer_has_agent(self, from, now_ms(sender));
 }

@@ -8,6 +8,7 @@ import json
 import pytest
 
 from harness.client import Place, expect_nothing, fence
+from harness.raw import TEXT, RawSocket, frame
 
 LONGEST = "n" * 128
 
@@ -137,10 +138,22 @@ async def test_only_announced_names_by_option(start_relays, mesh):
         await bob.expect(type="broadcast", data={"as": name})
     await alice.send("broadcast", {"as": "critic"}, from_="critic", turnId="t", id=1)
     await alice.expect_error("from_mismatch", id=1)
-    await alice.announce(agents=["critic"])
-    await bob.expect(type="presence", data={"agents": ["critic"]})
-    await alice.send("broadcast", {"as": "critic"}, from_="critic", turnId="t")
-    await bob.expect(type="broadcast", data={"as": "critic"})
+
+
+async def test_an_announced_name_is_good_from_the_next_message_on(start_relays, mesh):
+    """--from announced; also before the announcement has been around the mesh."""
+    one, two = start_relays(2, **{"from": "announced"})
+    bob = await Place(two, mesh).join("bob")
+    alice = await RawSocket.upgrade(Place(one, mesh))
+    await alice.send_text('{"type":"presence","from":"alice"}')
+    await bob.expect(type="presence", from_="alice")
+    texts = [
+        '{"type":"presence","from":"alice","data":{"agents":["critic"]}}',
+        '{"type":"ack","from":"critic"}',
+    ]
+    await alice.send(b"".join(frame(TEXT, text.encode()) for text in texts))
+    await bob.expect(type="ack", from_="critic")
+    alice.close()
 
 
 @pytest.mark.parametrize(

@@ -62,6 +62,23 @@ async def test_any_message_is_a_sign_of_life(start_relays, mesh):
         assert observer.offlines_of(client.id) == []
 
 
+async def test_the_last_message_counts_whatever_the_rhythm(start_relay, redis, mesh):
+    """Leases are not written for each message; one that was too soon to write is not forgotten."""
+    alice = await Place(start_relay(ttl_seconds=3), mesh).join("alice")
+    key = "relay:{%s}:peer:alice" % mesh
+
+    def lease():
+        (field,) = [name for name in redis.call("HKEYS", key) if name.startswith("n:")]
+        return int(redis.call("HGET", key, field))
+
+    first = lease()
+    begin = time.monotonic()
+    await patience.eventually(lambda: time.monotonic() - begin > 0.3, "less than a sixth")
+    await alice.send("heartbeat")
+    await patience.eventually(lambda: lease() >= first + 250, lambda: f"{lease() - first} ms more")
+    assert abs(redis.call("PEXPIRETIME", key) - lease()) <= 1
+
+
 async def test_receiving_is_no_sign_of_life(start_relays, mesh):
     one, two = start_relays(2, ttl_seconds=TTL)
     alice, deaf = await Place(one, mesh).join("alice"), await Place(two, mesh).join("deaf")

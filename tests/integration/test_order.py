@@ -7,7 +7,7 @@ import json
 import random
 
 from harness.client import fence
-from harness.raw import TEXT, RawSocket, frame
+from harness.raw import CLOSE, TEXT, RawSocket, frame
 
 TYPES = ["direct", "broadcast", "stream", "ack", "turn_end", "error", "own-type"]
 
@@ -105,4 +105,33 @@ async def test_a_burst_in_one_write(here, there):
     await alice.send(b"".join(frame(TEXT, text.encode()) for text in texts))
     messages = await bob.collect(100, type="direct")
     assert [m["data"]["n"] for m in messages] == list(range(100))
+    alice.close()
+
+
+async def test_two_lives_in_one_write(here, there):
+    """Joins, speaks, leaves, joins again, speaks, and closes: heard in that order."""
+    bob = await there.join("bob")
+    alice = await RawSocket.upgrade(here)
+    online = {"type": "presence", "from": "alice", "data": {"status": "online"}}
+    life = [
+        online,
+        {"type": "broadcast", "data": {"n": 1}, "turnId": "t"},
+        {"type": "presence", "from": "alice", "data": {"status": "offline"}},
+        online,
+        {"type": "direct", "to": "bob", "data": {"n": 2}},
+    ]
+    frames = [frame(TEXT, json.dumps(message).encode()) for message in life]
+    await alice.send(b"".join(frames) + frame(CLOSE, b"\x03\xe8"))
+    await bob.expect(type="direct")
+    await bob.expect(type="presence", data={"status": "offline"})
+    await bob.expect(type="presence", data={"status": "offline"})
+    heard = [m for m in bob.received if m["from"] == "alice"]
+    assert [m["data"].get("n", m["data"].get("status")) for m in heard] == [
+        "online",
+        1,
+        "offline",
+        "online",
+        2,
+        "offline",
+    ]
     alice.close()

@@ -14,7 +14,10 @@ TTL = 6
 
 
 async def two_nodes(start_relays, redis, proxy, mesh, ttl_seconds=TTL):
-    """Alice is on a node with a good line to Redis, bob's node is behind the proxy."""
+    """
+    Alice is on a node with a good line to Redis, bob's node is behind the proxy. Both have just
+    been heard, and say something often from now on.
+    """
     (good,) = start_relays(1, redis=redis, ttl_seconds=ttl_seconds)
     (behind,) = start_relays(1, ready=False, redis_url=proxy.url, ttl_seconds=ttl_seconds)
     await patience.eventually(lambda: ready(behind), behind.log)
@@ -105,6 +108,44 @@ async def test_a_healthy_peer_that_is_told_offline(start_redis, start_relays, me
         await fence(alice, bob)
         assert bob.closed is None and bob.presences_of("bob") == []
         assert len(alice.offlines_of("bob")) == 1
+
+
+async def test_a_redis_that_remembers(start_redis, start_relays, mesh):
+    """
+    It comes back with all that it knew, and by that every lease has lapsed. The node that is back
+    first does not judge those whose nodes come a little later.
+    """
+    redis = start_redis(options=["--appendonly", "yes", "--appendfsync", "always"])
+    async with Proxy(redis) as proxy:
+        good, behind, alice, bob = await two_nodes(start_relays, redis, proxy, mesh)
+        proxy.cut()
+        good.freeze()
+        lapse_all(redis, mesh)
+        redis.kill()
+        good.thaw()
+        redis.start()
+        begin = time.monotonic()
+        await alice.expect(type="resync")
+        await patience.eventually(lambda: time.monotonic() - begin > TTL / 3, "a little")
+        proxy.heal()
+        await bob.expect(type="resync")
+        await patience.eventually(lambda: time.monotonic() - begin > TTL, "the sweeps")
+        await fence(alice, bob)
+        await fence(bob, alice)
+        assert alice.offlines_of("bob") == [] and bob.offlines_of("alice") == []
+
+
+def lapse_all(redis, mesh):
+    """As if the outage had lasted longer than the TTL: all leases end in a moment."""
+    prefix = "relay:{%s}:" % mesh
+    seconds, micro = redis.call("TIME")
+    soon = int(seconds) * 1000 + int(micro) // 1000 + 50
+    for key in redis.call("KEYS", prefix + "peer:*"):
+        for field in redis.call("HKEYS", key):
+            if field.startswith("n:"):
+                redis.call("HSET", key, field, soon)
+        redis.call("PEXPIREAT", key, soon)
+        redis.call("ZADD", prefix + "peers", soon, key.removeprefix(prefix + "peer:"))
 
 
 async def test_nothing_old_is_delivered_after_a_long_cut(start_redis, start_relays, mesh):

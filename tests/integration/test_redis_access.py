@@ -3,6 +3,9 @@ How the relay gets to Redis: by socket or TCP, with passwords from URL, variable
 who may do the least that suffices.
 """
 
+import struct
+import time
+
 import pytest
 
 from harness import patience
@@ -170,6 +173,39 @@ async def test_what_is_on_the_channels_but_no_parcel(start_redis, start_relays, 
     assert alice.closed is None and bob.closed is None
     assert {m["type"] for m in alice.received} == {"presence", "capabilities_response", "direct"}
     assert one.metric("p2p_relay_parcels_unread_total") >= 9
+
+
+PRESENCES, OFFLINES, HEAD_BYTES = 2, 3, 42
+
+
+def parcel(kind, body):
+    """What a node of this version says to all others, as in relay/wire/parcel.h."""
+    head = struct.pack(
+        ">QBBHIQIIQBB", 0, 1, kind, HEAD_BYTES, 0, 77, 0, 0, time.time_ns() // 10**6, 0, 0
+    )
+    assert len(head) == HEAD_BYTES
+    return head + body
+
+
+async def test_news_that_are_none(start_redis, start_relays, mesh):
+    """Clients are told when something changes: not again when a node hears the same again."""
+    redis = start_redis()
+    (one,) = start_relays(1, redis=redis)
+    alice, bob = await Place(one, mesh).join("alice"), await Place(one, mesh).join("bob")
+    message = b'{"type":"presence","from":"ghost","data":{"n":1}}'
+    record = struct.pack(">H", 5) + b"ghost" + struct.pack(">I", len(message)) + message
+    channel = "relay:{%s}:broadcast" % mesh
+    for news in (
+        parcel(OFFLINES, b"ghost"),
+        parcel(PRESENCES, record),
+        parcel(PRESENCES, record + record),
+        parcel(OFFLINES, b"ghost\nghost\nnobody"),
+        parcel(OFFLINES, b"ghost"),
+    ):
+        redis.call("PUBLISH", channel, news)
+    await fence(bob, alice)
+    assert [m["data"] for m in alice.presences_of("ghost")] == [{"n": 1}, {"status": "offline"}]
+    assert alice.presences_of("nobody") == []
 
 
 async def test_strange_values_in_its_keys(start_redis, start_relays, mesh):

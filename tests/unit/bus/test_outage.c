@@ -196,18 +196,31 @@ static void lease_that_lapsed_is_announced_aloud(void **state)
 	proxy_stop(&proxy);
 }
 
+/* Only the announcer is cut off: who listens all the time must be told, and not only find out by a load. */
 static void changed_presence_is_announced_aloud(void **state)
 {
 	struct world *world = *state;
-	struct pair_of_nodes two;
+	struct proxy proxy;
+	struct node a;
+	struct node b;
+	struct lease alice;
 
 	world->settings.ttl_ms = 30000;
-	meet(&two, world);
-	snprintf(two.alice.presence, sizeof(two.alice.presence), "changed");
-	two.alice.loud = true;
-	ask(&world->server, "CLIENT KILL TYPE normal");
-	AWAIT(world, strcmp(known(&two.b.mesh, "alice")->presence, "changed") == 0);
-	part(&two);
+	node_start(&b, world);
+	node_open(&b, world);
+	proxy_start(&proxy, world);
+	node_start(&a, world);
+	node_open(&a, world);
+	lease_join(&alice, &a, world, "alice");
+	AWAIT(world, known(&b.mesh, "alice")->onlines == 1);
+	snprintf(alice.presence, sizeof(alice.presence), "changed");
+	alice.loud = true;
+	proxy_cut(&proxy);
+	AWAIT(world, strcmp(known(&b.mesh, "alice")->presence, "changed") == 0);
+	lease_close(&alice, false);
+	node_stop(&a);
+	node_stop(&b);
+	proxy_stop(&proxy);
 }
 
 static void owner_who_lost_the_id_is_told(void **state)

@@ -78,6 +78,14 @@ static void strictly_only_announced_agents_may_be_named(void **state)
 	assert_string_equal(world_published(),
 	                    "* {\"instanceId\":\"a\",\"type\":\"ack\",\"from\":\"x\"}\n");
 	assert_refused(a, "{\"type\":\"ack\",\"from\":\"y\"}", "from_mismatch");
+
+	/* In the order sent, also when both come at once. */
+	connection_receive(
+		a->connection,
+		SLICE("{\"type\":\"presence\",\"from\":\"a\",\"data\":{\"agents\":[\"z\"]}}"));
+	connection_receive(a->connection, SLICE("{\"type\":\"ack\",\"from\":\"z\"}"));
+	world_settle();
+	assert_string_equal(world_sent(a), "");
 }
 
 static void without_presence_nothing_is_sent(void **state)
