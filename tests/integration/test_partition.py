@@ -135,6 +135,20 @@ async def test_a_redis_that_remembers(start_redis, start_relays, mesh):
         assert alice.offlines_of("bob") == [] and bob.offlines_of("alice") == []
 
 
+async def test_a_leave_that_redis_missed(start_redis, start_relays, mesh):
+    """It is owed, and made good with a Redis that still believes the peer to be there."""
+    redis = start_redis(options=["--appendonly", "yes", "--appendfsync", "always"])
+    async with Proxy(redis) as proxy:
+        good, behind, alice, bob = await two_nodes(start_relays, redis, proxy, mesh, ttl_seconds=60)
+        proxy.cut()
+        redis.kill()
+        await bob.close()
+        redis.start()
+        await alice.expect(type="resync")
+        proxy.heal()
+        await alice.expect(type="presence", from_="bob", data={"status": "offline"})
+
+
 def lapse_all(redis, mesh):
     """As if the outage had lasted longer than the TTL: all leases end in a moment."""
     prefix = "relay:{%s}:" % mesh
@@ -146,6 +160,39 @@ def lapse_all(redis, mesh):
                 redis.call("HSET", key, field, soon)
         redis.call("PEXPIREAT", key, soon)
         redis.call("ZADD", prefix + "peers", soon, key.removeprefix(prefix + "peer:"))
+
+
+async def test_what_happens_while_a_roster_is_loaded(start_redis, start_relays, mesh):
+    """The snapshot is on its way and already old: what was heard since it was taken wins."""
+    redis = start_redis()
+    async with Proxy(redis) as proxy:
+        (good,) = start_relays(1, redis=redis)
+        (behind,) = start_relays(1, ready=False, redis_url=proxy.url)
+        await patience.eventually(lambda: ready(behind), behind.log)
+        place = Place(good, mesh)
+        alice = await place.join("alice")
+        bob = await place.join("bob")
+        carol = await place.join("carol", mood="calm")
+        late = await Place(behind, mesh).connect("late")
+
+        proxy.hold_answers_to(b"HMGET")
+        await late.announce()
+        await asyncio.wait_for(proxy.holding.wait(), patience.SECONDS)
+        await bob.close()
+        await carol.announce(mood="busy")
+        await place.join("dave")
+        await alice.expect(type="presence", from_="bob", data={"status": "offline"})
+        await patience.eventually(lambda: b'"dave"' in proxy.heard, "the news to be heard")
+        proxy.let_go()
+
+        await late.settle()
+        assert {m["from"]: m["data"].get("mood") for m in late.all(type="presence")} == {
+            "alice": None,
+            "carol": "busy",
+            "dave": None,
+        }
+        await fence(alice, late)
+        assert len(late.all(type="presence")) == 3
 
 
 async def test_nothing_old_is_delivered_after_a_long_cut(start_redis, start_relays, mesh):

@@ -10,8 +10,11 @@ import contextlib
 class Connection:
     """What it is for shows when it subscribes."""
 
-    subscriber = False
-    deaf = False
+    def __init__(self):
+        self.subscriber = False
+        self.deaf = False
+        self.answers = asyncio.Event()
+        self.answers.set()
 
 
 class Proxy:
@@ -22,6 +25,9 @@ class Proxy:
         self.flows = {True: asyncio.Event(), False: asyncio.Event()}  # by Connection.subscriber
         self.connections = []
         self.tasks = set()
+        self.held_word = None
+        self.holding = asyncio.Event()
+        self.heard = b""  # by subscribers
         self.heal()
 
     async def __aenter__(self):
@@ -53,6 +59,14 @@ class Proxy:
         for connection in self.connections:
             connection.deaf = connection.subscriber
 
+    def hold_answers_to(self, word):
+        """Redis gets the next command with that word, and its answer waits for let_go()."""
+        self.held_word = word
+
+    def let_go(self):
+        for connection in self.connections:
+            connection.answers.set()
+
     async def serve(self, reader, writer):
         self.tasks.add(asyncio.current_task())
         connection = Connection()
@@ -67,10 +81,21 @@ class Proxy:
 
     async def pump(self, reader, writer, connection, outward):
         while data := await reader.read(65536):
-            if outward and b"SUBSCRIBE" in data:
-                connection.subscriber = True
+            if outward:
+                self.look_at(data, connection)
+            else:
+                await connection.answers.wait()
+                self.heard += data if connection.subscriber else b""
             await self.flows[connection.subscriber].wait()
             if outward or not connection.deaf:
                 writer.write(data)
                 await writer.drain()
         writer.close()
+
+    def look_at(self, command, connection):
+        if b"SUBSCRIBE" in command:
+            connection.subscriber = True
+        if self.held_word and self.held_word in command:
+            self.held_word = None
+            connection.answers.clear()
+            self.holding.set()
