@@ -23,7 +23,8 @@ def test_spread(start):
         thread.start()
     begun = time.monotonic()
     node.signal()
-    time.sleep(0.2)
+    while request(node.port, path="/readyz")[0] == 200:
+        assert time.monotonic() - begun < 15
 
     # HTTP goes on, for whoever asks whether the node is ready; newcomers are sent elsewhere.
     status, _, body = request(node.port, path="/readyz")
@@ -38,12 +39,13 @@ def test_spread(start):
     node.wait()
     assert time.monotonic() - begun < 15
     assert {closed.code for closed, _ in ends} == {1012}
+    # Over the window, evenly; a busy machine may tell late, and then of less time to go.
     moments = sorted(int(ms) for ms in told)
-    assert moments[0] < 300 and 2500 < moments[-1] < 3000
-    assert 1300 < moments[30] < 1700
-    # In the same rhythm those that stayed were closed, each after its moment.
+    assert moments[-1] < 3000 and moments[-1] - moments[0] > 2000
+    assert abs(moments[30] - (moments[0] + moments[-1]) / 2) < 300
+    # Those that stayed were closed in the same rhythm, none before its moment.
     times = sorted(moment - begun for _, moment in ends)
-    assert times[0] < 0.5 and 1.2 < times[30] < 1.9 and 2.6 < times[-1] < 3.5
+    assert times[30] > 1.2 and times[-1] > 2.6
 
 
 def test_who_goes_is_not_waited_for(start):
