@@ -7,6 +7,7 @@ import asyncio
 
 import pytest
 
+from harness import patience
 from harness.client import Place
 from harness.raw import BINARY, CLOSE, PING, PONG, TEXT, RawSocket, frame
 
@@ -137,11 +138,16 @@ async def test_full_is_1013(start_redis, start_relays, mesh):
     clients = [await place.connect(f"p{n}") for n in range(6)]
     for client in clients:
         await client.announce()
-    for client in clients[2:]:
-        await client.expect_close(1013)
-    for client in clients[:2]:
-        await client.settle()
-        assert client.presences_of("member")
+    await patience.eventually(
+        lambda: len([client for client in clients if client.closed]) == 4,
+        lambda: "".join(client.story() for client in clients),
+    )
+    for client in clients:
+        if client.closed:
+            await client.expect_close(1013)
+        else:
+            await client.settle()
+            assert client.presences_of("member")
 
 
 PROTOCOL_ERRORS = {

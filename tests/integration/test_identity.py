@@ -228,7 +228,7 @@ async def test_ids_are_compared_unescaped(here, there):
     await bob.expect(type="direct", data={"n": 1})
     await bob.send("direct", {"n": 2}, to="alice")
     await alice.expect(type="direct", data={"n": 2})
-    smile = await here.join("smile", message='{"type":"presence","from":"\\ud83d\\ude00"}')
+    smile = await here.join("😀", message='{"type":"presence","from":"\\ud83d\\ude00"}')
     await bob.send("direct", {"n": 3}, to="😀")
     await smile.expect(type="direct", data={"n": 3})
 

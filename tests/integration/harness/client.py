@@ -22,6 +22,7 @@ else:
 
 tokens = itertools.count(1)
 open_clients = []
+introduced = set()
 
 
 class Message(dict):
@@ -59,6 +60,7 @@ class Client:
         self.pending = []
         self.closed = None
         self.roster = []
+        self.world = None  # which mesh of which Redis it joined, while it is there
         self.questions = 0
         self.news = asyncio.Event()
         self.reader = asyncio.ensure_future(self.read())
@@ -101,6 +103,8 @@ class Client:
             message["data"] = data
         if message["from"] is None:
             del message["from"]
+        if type == "presence" and (data or {}).get("status") == "offline":
+            self.world = None
         await self.send_text(json.dumps(message))
 
     async def announce(self, **data):
@@ -188,6 +192,11 @@ class Client:
         self.pending = [m for m in self.pending if m["type"] != "capabilities_response"]
         return answers[-1]
 
+    async def hear_of(self, id):
+        end = time.monotonic() + patience.SECONDS
+        while not self.presences_of(id) and self.world and self.closed is None:
+            await self.wait_for_news(end, f"the presence of {id}")
+
     # Leaving
 
     async def close(self):
@@ -239,7 +248,19 @@ class Place:
         await client.settle()
         client.roster = [m for m in client.received if m["type"] in ("presence", "roster")]
         client.pending.clear()
+        await self.introduce(client)
         return client
+
+    async def introduce(self, newcomer):
+        """Returns when all who are there know it: nodes hear of it one after the other."""
+        options = self.relay.options
+        world = (options["redis_url"], options.get("redis_prefix"), self.mesh)
+        if (world, newcomer.id) not in introduced:
+            introduced.add((world, newcomer.id))
+            others = [c for c in open_clients if c.world == world and c.id != newcomer.id]
+            for other in others:
+                await other.hear_of(newcomer.id)
+        newcomer.world = world
 
 
 async def fence(sender, receiver):
@@ -271,6 +292,7 @@ def is_relay_time(timestamp):
 
 def abandon_all():
     """After a test: no client is left."""
+    introduced.clear()
     while open_clients:
         client = open_clients.pop()
         for task in client.tasks:
