@@ -247,11 +247,6 @@ void line_close(struct line *line)
 	redisAsyncFree(redis);
 }
 
-bool line_is_open(const struct line *line)
-{
-	return line->redis != NULL;
-}
-
 uint64_t line_heard_ms(const struct line *line)
 {
 	return line->heard_ms;

@@ -44,8 +44,6 @@ bool line_open(struct line *line, const struct endpoint *endpoint, char reason[L
 /* Calls all callbacks with NULL before it returns. May be called on a closed line. */
 void line_close(struct line *line);
 
-bool line_is_open(const struct line *line);
-
 /* When the last bytes came in: clock_mono_ms(). */
 uint64_t line_heard_ms(const struct line *line);
 

@@ -148,13 +148,6 @@ void subscription_close(struct subscription *subscription)
 	forget_if_unused(subscription);
 }
 
-bool subscriptions_hold(const struct subscriptions *subscriptions, struct slice channel)
-{
-	const struct subscription *subscription = find(subscriptions, channel);
-
-	return subscription != NULL && subscription->holder != NULL;
-}
-
 void subscriptions_restore(struct subscriptions *subscriptions)
 {
 	struct table_cursor cursor = {0};

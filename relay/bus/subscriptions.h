@@ -31,9 +31,6 @@ struct subscription *subscription_open(struct subscriptions *subscriptions, stru
                                        const struct holder *holder, void *context);
 void subscription_close(struct subscription *subscription);
 
-/* Is the channel held? */
-bool subscriptions_hold(const struct subscriptions *subscriptions, struct slice channel);
-
 /* The session is ready: subscribes all that is held. */
 void subscriptions_restore(struct subscriptions *subscriptions);
 
