@@ -100,11 +100,7 @@ static bool is_ready(void *context, const char **reason)
 {
 	const struct node *node = context;
 
-	if (node->draining) {
-		*reason = "draining";
-		return false;
-	}
-	return hub_is_ready(node->hub, reason);
+	return edge_is_ready(node->edge, reason);
 }
 
 /* Says on stderr what keeps the node from being built, and returns the exit status. */

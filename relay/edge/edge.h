@@ -52,6 +52,9 @@ const struct edge_port *edge_port(void);
 /* The port that is really bound. */
 unsigned edge_port_number(const struct edge *edge);
 
+/* May newcomers be sent here? If not, says why in *reason (a literal). For /readyz. */
+bool edge_is_ready(const struct edge *edge, const char **reason);
+
 /* WebSockets open now. */
 size_t edge_socket_count(const struct edge *edge);
 

@@ -49,7 +49,7 @@ static int on_livez(struct edge *edge, struct lws *wsi, const struct request *re
 	return answer(wsi, request, 200, (struct slice){body, (size_t)size});
 }
 
-static bool is_ready(const struct edge *edge, const char **reason)
+bool edge_is_ready(const struct edge *edge, const char **reason)
 {
 	if (edge->drain.begun)
 		*reason = "draining";
@@ -65,7 +65,7 @@ static int on_readyz(struct edge *edge, struct lws *wsi, const struct request *r
 	char body[256];
 	const char *reason = NULL;
 
-	if (is_ready(edge, &reason))
+	if (edge_is_ready(edge, &reason))
 		return answer(wsi, request, 200, SLICE("{\"status\":\"ready\"}"));
 	int size = snprintf(body, sizeof(body), "{\"status\":\"unready\",\"reason\":\"%.200s\"}",
 	                    reason);

@@ -25,7 +25,6 @@ struct hub {
 	size_t turns_taken;
 	size_t leases;
 	uint32_t last_number;
-	enum bus_state bus_state;
 	bool pressed;
 	bool draining;
 };
@@ -46,7 +45,6 @@ struct hub *hub_create(const struct hub_settings *settings, struct timers *timer
 		.bus = bus,
 	};
 	hub->routing = routing_create(settings->drop_types);
-	hub->bus_state = BUS_IDLE;
 	table_init(&hub->meshes);
 	table_init(&hub->connections);
 	list_init(&hub->held_back);
@@ -147,16 +145,16 @@ void hub_list(struct hub *hub, struct slice mesh, uint64_t timeout_ms, bus_list_
 
 bool hub_is_ready(const struct hub *hub, const char **reason)
 {
-	if (hub->bus_state == BUS_UP || hub->bus_state == BUS_IDLE)
+	enum bus_state state = hub->ports.bus_port->state(hub->ports.bus);
+
+	if (state == BUS_UP || state == BUS_IDLE)
 		return true;
-	*reason = hub->bus_state == BUS_DOWN ? "no connection to Redis"
-	                                     : "recovering from a loss of Redis";
+	*reason = state == BUS_DOWN ? "no connection to Redis" : "recovering from a loss of Redis";
 	return false;
 }
 
 void hub_bus_changed(struct hub *hub, enum bus_state state)
 {
-	hub->bus_state = state;
 	if (state != BUS_UP)
 		hub_bus_pressed(hub, false);
 }

@@ -234,6 +234,19 @@ def test_the_admin_port(start_relay):
     relay.port = main
 
 
+async def test_both_ports_agree_on_readiness(start_relay, mesh):
+    port = free_port()
+    relay = start_relay(admin_listen=f"127.0.0.1:{port}", connections_max=1)
+    client = await Place(relay, mesh).join("the only one")
+    main = relay.port
+    for relay.port in (main, port):
+        answer = relay.get("/readyz")
+        assert answer.status == 503 and "full" in answer.text, answer
+    relay.port = main
+    await client.close()
+    await patience.eventually(relay.is_ready, "room again")
+
+
 def test_metrics_for_this_machine_alone(start_relay):
     """On the clients' port others than loopback get nothing."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
