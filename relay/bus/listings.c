@@ -8,7 +8,6 @@
 
 #include <stdlib.h>
 
-#include "bus/command.h"
 #include "bus/keys.h"
 #include "bus/link.h"
 #include "bus/reply.h"
@@ -67,10 +66,8 @@ void listings_check(struct link *link, struct topic *topic, struct slice peer)
 	check = mem_alloc(sizeof(*check));
 	*check = (struct check){topic_ref(topic), blob_copy(peer)};
 	key = keys_peer(slice_of(link->settings->prefix), topic_mesh(topic), peer);
-	struct buffer *command = link_command(link, 2);
-	command_add(command, SLICE("EXISTS"));
-	command_add(command, blob_slice(key));
-	session_command(link->session, command_end(command), on_exists, check);
+	const struct slice words[] = {SLICE("EXISTS"), blob_slice(key)};
+	session_ask(link->session, words, 2, on_exists, check);
 	blob_unref(key);
 }
 
@@ -127,15 +124,11 @@ static void on_index(redisAsyncContext *redis, void *reply, void *context)
 
 static void ask(struct listing *listing)
 {
-	struct link *link = listing->listings->link;
-	struct buffer *command = link_command(link, 4);
+	const struct slice words[] = {SLICE("ZRANGE"), blob_slice(listing->index), SLICE("0"),
+	                              SLICE("-1")};
 
 	listing->asked = true;
-	command_add(command, SLICE("ZRANGE"));
-	command_add(command, blob_slice(listing->index));
-	command_add(command, SLICE("0"));
-	command_add(command, SLICE("-1"));
-	session_command(link->session, command_end(command), on_index, listing);
+	session_ask(listing->listings->link->session, words, 4, on_index, listing);
 }
 
 void listings_list(struct listings *listings, struct slice mesh, uint64_t timeout_ms,

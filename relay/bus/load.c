@@ -9,7 +9,6 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#include "bus/command.h"
 #include "bus/link.h"
 #include "bus/reply.h"
 #include "bus/session.h"
@@ -78,14 +77,9 @@ static void end(struct load *load)
 static void send(struct load *load, const struct slice *words, size_t count,
                  redisCallbackFn *callback)
 {
-	struct link *link = topic_link(load->topic);
-	struct buffer *command = link_command(link, count);
-
-	for (size_t i = 0; i < count; i++)
-		command_add(command, words[i]);
 	topic_ref(load->topic);
 	load->under_way++;
-	session_command(link->session, command_end(command), callback, load);
+	session_ask(topic_link(load->topic)->session, words, count, callback, load);
 }
 
 static void on_peer(redisAsyncContext *redis, void *reply, void *context);

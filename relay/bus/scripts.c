@@ -7,13 +7,13 @@
 #include "bus/scripts.h"
 
 #include <stdlib.h>
-#include <time.h>
 
 #include "bus/command.h"
 #include "bus/link.h"
 #include "bus/recovery.h"
 #include "bus/reply.h"
 #include "bus/session.h"
+#include "common/clock.h"
 #include "common/memory.h"
 #include "embedded_lua.h"
 
@@ -41,25 +41,15 @@ struct call {
 	char command[]; /* kept for the case that the script must be loaded again */
 };
 
-static uint64_t now_us(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
-}
-
 /* ---- Loading */
 
 static void send_load(struct scripts *scripts, enum script script, redisCallbackFn *callback,
                       void *context)
 {
-	struct buffer *command = link_command(scripts->link, 3);
+	const struct slice words[] = {SLICE("SCRIPT"), SLICE("LOAD"),
+	                              buffer_slice(&scripts->text[script])};
 
-	command_add(command, SLICE("SCRIPT"));
-	command_add(command, SLICE("LOAD"));
-	command_add(command, buffer_slice(&scripts->text[script]));
-	session_command(scripts->link->session, command_end(command), callback, context);
+	session_ask(scripts->link->session, words, 3, callback, context);
 }
 
 static void on_loaded(redisAsyncContext *redis, void *reply, void *context)
@@ -120,7 +110,7 @@ static void count(const struct call *call)
 	struct meters *meters = &call->scripts->link->meters;
 
 	metric_add(meters->script_calls[call->script], 1);
-	metric_add(meters->script_us[call->script], now_us() - call->begun_us);
+	metric_add(meters->script_us[call->script], clock_mono_us() - call->begun_us);
 }
 
 static void on_answer(redisAsyncContext *redis, void *reply, void *context)
@@ -161,7 +151,7 @@ void scripts_send(struct scripts *scripts, enum script script, script_done *done
 		.scripts = scripts,
 		.done = done,
 		.context = context,
-		.begun_us = now_us(),
+		.begun_us = clock_mono_us(),
 		.script = script,
 		.size = command.size,
 	};

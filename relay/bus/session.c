@@ -20,6 +20,7 @@
 
 #include <event2/event.h>
 
+#include "bus/command.h"
 #include "bus/greeting.h"
 #include "bus/link.h"
 #include "bus/probe.h"
@@ -268,6 +269,16 @@ void session_command(struct session *session, struct slice command, redisCallbac
 {
 	assert(session->state == READY);
 	line_send(session->commands, command, callback, context);
+}
+
+void session_ask(struct session *session, const struct slice *words, size_t count,
+                 redisCallbackFn *callback, void *context)
+{
+	struct buffer *command = link_command(session->link, count);
+
+	for (size_t i = 0; i < count; i++)
+		command_add(command, words[i]);
+	session_command(session, command_end(command), callback, context);
 }
 
 void session_subscriber(struct session *session, struct slice command, redisCallbackFn *callback,

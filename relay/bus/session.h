@@ -28,6 +28,9 @@ bool session_is_ready(const struct session *session);
 /* The session must be ready. Callbacks: see line.h. */
 void session_command(struct session *session, struct slice command, redisCallbackFn *callback,
                      void *context);
+/* The same for a command that is a few words. */
+void session_ask(struct session *session, const struct slice *words, size_t count,
+                 redisCallbackFn *callback, void *context);
 void session_subscriber(struct session *session, struct slice command, redisCallbackFn *callback,
                         void *context);
 

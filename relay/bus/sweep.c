@@ -85,12 +85,8 @@ static void look_again(struct sweep *sweep)
 static void send(struct sweep *sweep, const struct slice *words, size_t count,
                  redisCallbackFn *callback)
 {
-	struct buffer *command = link_command(link_of(sweep), count);
-
-	for (size_t i = 0; i < count; i++)
-		command_add(command, words[i]);
 	topic_ref(sweep->topic);
-	session_command(link_of(sweep)->session, command_end(command), callback, sweep);
+	session_ask(link_of(sweep)->session, words, count, callback, sweep);
 }
 
 /* ---- Reaping */

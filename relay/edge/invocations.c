@@ -98,8 +98,7 @@ int invocations_on_request(struct edge *edge, struct lws *wsi, const struct requ
 	if (!request_content_length(wsi, &length) || length > BODY_BYTES_MAX)
 		return answer_error(wsi, 413, "the body is too large", NULL);
 	if (!request_mesh(wsi, name, &mesh))
-		return answer_error(wsi, 400, "a mesh is named by 1 to 64 of A-Z a-z 0-9 _ . -",
-		                    NULL);
+		return answer_error(wsi, 400, REQUEST_MESH_RULE, NULL);
 	if (edge->invocation_count >= INVOCATIONS_MAX)
 		return answer_error(wsi, 503, "too many invocations at once", RETRY_LATER);
 

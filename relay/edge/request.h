@@ -34,6 +34,9 @@ struct slice request_header(struct lws *wsi, enum lws_token_indexes token);
  */
 bool request_lists(struct lws *wsi, enum lws_token_indexes token, const char *name);
 
+/* For who is refused by request_mesh(). */
+#define REQUEST_MESH_RULE "a mesh is named by 1 to 64 of A-Z a-z 0-9 _ . -"
+
 /*
  * Writes the name of the mesh that the client wants, where the settings allow it to choose. Header
  * beats query. Returns false if the name is not one, or if the query names two.

@@ -84,8 +84,7 @@ int upgrade_decide(struct edge *edge, struct lws *wsi, const char *protocol)
 	if (edge->socket_count >= edge->settings.connections_max)
 		return refuse(edge, wsi, 503, "the node is full", RETRY_LATER);
 	if (!request_mesh(wsi, name, &mesh))
-		return refuse(edge, wsi, 400, "a mesh is named by 1 to 64 of A-Z a-z 0-9 _ . -",
-		              NULL);
+		return refuse(edge, wsi, 400, REQUEST_MESH_RULE, NULL);
 	if (!select_protocol(wsi))
 		return refuse(edge, wsi, 400, "too many headers", NULL);
 	return 0;
