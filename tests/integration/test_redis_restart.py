@@ -34,6 +34,12 @@ def all_back(redis, mesh, clients):
     return listed == ids and keys == {prefix + "peer:" + id for id in ids}
 
 
+async def keys_are_back(redis, mesh, clients):
+    await patience.eventually(
+        lambda: all_back(redis, mesh, clients), lambda: redis.call("KEYS", "*")
+    )
+
+
 async def all_reach_each_other(clients):
     for n, client in enumerate(clients):
         receiver = clients[(n + 1) % len(clients)]
@@ -54,9 +60,7 @@ async def test_killed_and_back_at_once(start_redis, start_relays, mesh):
     nodes = start_relays(3, redis=redis, ttl_seconds=TTL)
     clients = await peers_on(nodes, mesh, 12)
     redis.restart_empty()
-    await patience.eventually(
-        lambda: all_back(redis, mesh, clients), lambda: redis.call("KEYS", "*")
-    )
+    await keys_are_back(redis, mesh, clients)
     for client in clients:
         resync = await client.expect(type="resync", from_="relay")
         assert is_relay_time(resync["timestamp"])
@@ -77,9 +81,7 @@ async def test_away_for_longer_than_the_ttl(start_redis, start_relays, mesh):
     redis.start()
     for client in clients:
         await client.expect(type="resync")
-    await patience.eventually(
-        lambda: all_back(redis, mesh, clients), lambda: redis.call("KEYS", "*")
-    )
+    await keys_are_back(redis, mesh, clients)
     begin = patience.time.monotonic()
     await patience.eventually(lambda: patience.time.monotonic() - begin > 2 * TTL, "the hold-off")
     await all_reach_each_other(clients)
@@ -92,9 +94,7 @@ async def test_again_and_again(start_redis, start_relays, mesh):
     clients = await peers_on(nodes, mesh, 6)
     for _ in range(4):
         redis.restart_empty()
-    await patience.eventually(
-        lambda: all_back(redis, mesh, clients), lambda: redis.call("KEYS", "*")
-    )
+    await keys_are_back(redis, mesh, clients)
     for client in clients:
         await client.expect(type="resync")
     await all_reach_each_other(clients)

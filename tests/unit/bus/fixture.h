@@ -430,6 +430,21 @@ static inline void world_destroy(struct world *world)
 	free(world);
 }
 
+/* A world of its own for each test. */
+static inline int world_set_up(void **state)
+{
+	*state = world_create();
+	return 0;
+}
+
+static inline int world_tear_down(void **state)
+{
+	world_destroy(*state);
+	return 0;
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, world_set_up, world_tear_down)
+
 static inline void turn(struct world *world)
 {
 	struct timeval slice = {0, 10000};

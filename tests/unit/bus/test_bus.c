@@ -1,18 +1,6 @@
 /* Two nodes and a Redis that is well. */
 #include "tests/unit/bus/fixture.h"
 
-static int start(void **state)
-{
-	*state = world_create();
-	return 0;
-}
-
-static int stop(void **state)
-{
-	world_destroy(*state);
-	return 0;
-}
-
 static void connects_when_started(void **state)
 {
 	struct world *world = *state;
@@ -599,8 +587,6 @@ static void password_may_be_in_a_file(void **state)
 	close(fd);
 	unlink(file);
 }
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, start, stop)
 
 int main(void)
 {

@@ -26,18 +26,6 @@ static unsigned listen_on_tcp(struct world *world)
 	return ntohs(address.sin_port);
 }
 
-static int start(void **state)
-{
-	*state = world_create();
-	return 0;
-}
-
-static int stop(void **state)
-{
-	world_destroy(*state);
-	return 0;
-}
-
 static void connect_by(struct world *world, const char *format)
 {
 	char url[128];
@@ -155,8 +143,6 @@ static void bad_settings_are_refused(void **state)
 	assert_null(bus_create(&world->settings, world->base, world->timers, &error));
 	assert_non_null(strstr(error, "password"));
 }
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, start, stop)
 
 int main(void)
 {

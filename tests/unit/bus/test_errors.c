@@ -1,18 +1,6 @@
 /* Which errors end a session, and which are only about the command. */
 #include "tests/unit/bus/proxy.h"
 
-static int start(void **state)
-{
-	*state = world_create();
-	return 0;
-}
-
-static int stop(void **state)
-{
-	world_destroy(*state);
-	return 0;
-}
-
 static void replica_is_not_used(void **state)
 {
 	struct world *world = *state;
@@ -99,8 +87,6 @@ static void other_errors_do_not(void **state)
 	node_stop(&a);
 	proxy_stop(&proxy);
 }
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, start, stop)
 
 int main(void)
 {

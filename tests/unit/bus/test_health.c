@@ -1,18 +1,6 @@
 /* A link that looks well and is not, and a node that stood still. */
 #include "tests/unit/bus/proxy.h"
 
-static int start(void **state)
-{
-	*state = world_create();
-	return 0;
-}
-
-static int stop(void **state)
-{
-	world_destroy(*state);
-	return 0;
-}
-
 static void silent_redis_is_noticed(void **state)
 {
 	struct world *world = *state;
@@ -105,8 +93,6 @@ static void frozen_node_does_not_deliver_its_backlog(void **state)
 	assert_int_equal(two.b.mesh.losses + two.a.mesh.losses, 2);
 	part(&two);
 }
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, start, stop)
 
 int main(void)
 {

@@ -1,18 +1,6 @@
 /* Whatever happens to Redis or to the way there: what the bus promises about it. */
 #include "tests/unit/bus/proxy.h"
 
-static int start(void **state)
-{
-	*state = world_create();
-	return 0;
-}
-
-static int stop(void **state)
-{
-	world_destroy(*state);
-	return 0;
-}
-
 static void waits_for_redis_to_appear(void **state)
 {
 	struct world *world = *state;
@@ -165,62 +153,65 @@ static void leave_is_owed_over_an_outage(void **state)
 	proxy_stop(&proxy);
 }
 
+/* Alice is on a node that can be cut off; another, which cannot, hears of her. */
+struct watched {
+	struct proxy proxy;
+	struct node a;
+	struct node b;
+	struct lease alice;
+};
+
+static void watch(struct watched *watched, struct world *world)
+{
+	node_start(&watched->b, world);
+	node_open(&watched->b, world);
+	proxy_start(&watched->proxy, world);
+	node_start(&watched->a, world);
+	node_open(&watched->a, world);
+	lease_join(&watched->alice, &watched->a, world, "alice");
+	AWAIT(world, known(&watched->b.mesh, "alice")->onlines == 1);
+}
+
+static void unwatch(struct watched *watched)
+{
+	lease_close(&watched->alice, false);
+	node_stop(&watched->a);
+	node_stop(&watched->b);
+	proxy_stop(&watched->proxy);
+}
+
 static void lease_that_lapsed_is_announced_aloud(void **state)
 {
 	struct world *world = *state;
-	struct proxy proxy;
-	struct node a;
-	struct node b;
-	struct lease alice;
+	struct watched watched;
 
 	world->settings.ttl_ms = 1200; /* hold-off: 800 ms, and Redis is older than that */
 	run_ms(world, 1200);
-	node_start(&b, world);
-	node_open(&b, world);
-	proxy_start(&proxy, world);
-	node_start(&a, world);
-	node_open(&a, world);
-	lease_join(&alice, &a, world, "alice");
-	AWAIT(world, known(&b.mesh, "alice")->onlines == 1);
-	proxy.refuses = true;
-	proxy_cut(&proxy);
-	AWAIT(world, a.hub.state == BUS_DOWN);
+	watch(&watched, world);
+	watched.proxy.refuses = true;
+	proxy_cut(&watched.proxy);
+	AWAIT(world, watched.a.hub.state == BUS_DOWN);
 	ask(&world->server, "DEL relay:{m}:peer:alice");
-	proxy.refuses = false;
-	AWAIT(world, known(&b.mesh, "alice")->onlines == 2);
-	assert_int_equal(alice.answers[ANNOUNCE_ONLINE],
-	                 1); /* recovery's own announces are not answered */
-	lease_close(&alice, false);
-	node_stop(&a);
-	node_stop(&b);
-	proxy_stop(&proxy);
+	watched.proxy.refuses = false;
+	AWAIT(world, known(&watched.b.mesh, "alice")->onlines == 2);
+	/* Recovery's own announces are not answered. */
+	assert_int_equal(watched.alice.answers[ANNOUNCE_ONLINE], 1);
+	unwatch(&watched);
 }
 
-/* Only the announcer is cut off: who listens all the time must be told, and not only find out by a load. */
+/* Who listens all the time must be told, and not only find out by a load. */
 static void changed_presence_is_announced_aloud(void **state)
 {
 	struct world *world = *state;
-	struct proxy proxy;
-	struct node a;
-	struct node b;
-	struct lease alice;
+	struct watched watched;
 
 	world->settings.ttl_ms = 30000;
-	node_start(&b, world);
-	node_open(&b, world);
-	proxy_start(&proxy, world);
-	node_start(&a, world);
-	node_open(&a, world);
-	lease_join(&alice, &a, world, "alice");
-	AWAIT(world, known(&b.mesh, "alice")->onlines == 1);
-	snprintf(alice.presence, sizeof(alice.presence), "changed");
-	alice.loud = true;
-	proxy_cut(&proxy);
-	AWAIT(world, strcmp(known(&b.mesh, "alice")->presence, "changed") == 0);
-	lease_close(&alice, false);
-	node_stop(&a);
-	node_stop(&b);
-	proxy_stop(&proxy);
+	watch(&watched, world);
+	snprintf(watched.alice.presence, sizeof(watched.alice.presence), "changed");
+	watched.alice.loud = true;
+	proxy_cut(&watched.proxy);
+	AWAIT(world, strcmp(known(&watched.b.mesh, "alice")->presence, "changed") == 0);
+	unwatch(&watched);
 }
 
 static void owner_who_lost_the_id_is_told(void **state)
@@ -307,8 +298,6 @@ static void may_be_destroyed_at_any_time(void **state)
 		event_base_loop(world->base, EVLOOP_NONBLOCK);
 	}
 }
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, start, stop)
 
 int main(void)
 {
