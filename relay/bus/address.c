@@ -6,14 +6,26 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "common/buffer.h"
 #include "common/memory.h"
 #include "common/text.h"
 
-#define DEFAULT_PORT 6379
+#define REDIS_PORT 6379
+#define SENTINEL_PORT 26379
 #define PORT_MAX 65535
 #define DATABASE_MAX 65535
 #define PASSWORD_BYTES_MAX 1024
 #define HOST_BYTES_MAX 253 /* of a DNS name */
+
+#define LIKE_SINGLE "the Redis URL must be like redis://[user:password@]host[:port][/database]"
+#define LIKE_SENTINEL                 \
+	"the Redis URL must be like " \
+	"redis+sentinel://[user:password@]host[:port][,host[:port]...]/MASTER[/database]"
+#define LIKE_CLUSTER \
+	"the Redis URL must be like redis+cluster://[user:password@]host[:port][,host[:port]...]"
+#define LIKE_UNIX "the Redis URL must be like unix:/path/of/the/socket"
+#define BAD_USER \
+	"the Redis URL's user or password has a % that is not followed by two hex digits other than 00"
 
 static char *copy(struct slice text)
 {
@@ -120,10 +132,10 @@ static bool is_host(struct slice text)
 }
 
 /* `host`, `host:port`, `[v6]`, `[v6]:port`. */
-static bool read_host(struct slice text, struct address *address)
+static bool read_host(struct slice text, uint16_t default_port, struct address_host *host)
 {
 	struct slice port = {0};
-	uint64_t number = DEFAULT_PORT;
+	uint64_t number = default_port;
 	bool has_port;
 
 	if (text.size > 0 && text.data[0] == '[') {
@@ -138,29 +150,110 @@ static bool read_host(struct slice text, struct address *address)
 	}
 	if (!is_host(text) || (has_port && !read_number(port, 1, PORT_MAX, &number)))
 		return false;
-	address->host = copy(text);
-	address->port = (uint16_t)number;
+	host->name = copy(text);
+	host->port = (uint16_t)number;
 	return true;
 }
 
-static const char *parse_tcp(struct slice text, struct address *address)
-{
-	struct slice database = {0};
-	uint64_t number = 0;
-	const char *at = memrchr(text.data, '@', text.size);
-	struct slice host = at == NULL ? text : from(text, (size_t)(at - text.data) + 1);
+/* The forms that go over TCP. What may follow the hosts depends on the form. */
+struct scheme {
+	const char *start;
+	enum address_form form;
+	bool tls;
+	uint16_t port;
+	const char *like;
+};
 
-	if (cut(&host, '/', &database)) {
-		text.size = (size_t)(host.data + host.size - text.data);
-		if (database.size > 0 && !read_number(database, 0, DATABASE_MAX, &number))
-			return "the Redis URL's path must be the number of a database, as in redis://host:6379/0";
+static const struct scheme schemes[] = {
+	{"redis://", ADDRESS_SINGLE, false, REDIS_PORT, LIKE_SINGLE},
+	{"rediss://", ADDRESS_SINGLE, true, REDIS_PORT, LIKE_SINGLE},
+	{"redis+sentinel://", ADDRESS_SENTINEL, false, SENTINEL_PORT, LIKE_SENTINEL},
+	{"rediss+sentinel://", ADDRESS_SENTINEL, true, SENTINEL_PORT, LIKE_SENTINEL},
+	{"redis+cluster://", ADDRESS_CLUSTER, false, REDIS_PORT, LIKE_CLUSTER},
+	{"rediss+cluster://", ADDRESS_CLUSTER, true, REDIS_PORT, LIKE_CLUSTER},
+};
+
+/* One host, or several with commas between where the form has several. */
+static const char *read_hosts(struct slice text, const struct scheme *scheme,
+                              struct address *address)
+{
+	for (;;) {
+		struct slice rest;
+		bool more = scheme->form != ADDRESS_SINGLE && cut(&text, ',', &rest);
+		if (address->host_count == ADDRESS_HOSTS_MAX)
+			return "the Redis URL names too many hosts (16 at most)";
+		if (!read_host(text, scheme->port, &address->hosts[address->host_count]))
+			return scheme->like;
+		address->host_count++;
+		if (!more)
+			return NULL;
+		text = rest;
 	}
+}
+
+static bool read_database(struct slice text, struct address *address)
+{
+	uint64_t number = 0;
+
+	if (text.size > 0 && !read_number(text, 0, DATABASE_MAX, &number))
+		return false;
 	address->database = (uint32_t)number;
+	return true;
+}
+
+/* The characters that Sentinel itself allows in the name of a master. */
+static bool is_master(struct slice text)
+{
+	static const char allowed[] =
+		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_";
+
+	for (size_t i = 0; i < text.size; i++)
+		if (memchr(allowed, text.data[i], sizeof(allowed) - 1) == NULL)
+			return false;
+	return text.size > 0;
+}
+
+/* What is behind the first `/` after the hosts: [database], or MASTER[/database], or nothing. */
+static const char *read_path(struct slice path, const struct scheme *scheme,
+                             struct address *address)
+{
+	struct slice database = path;
+
+	switch (scheme->form) {
+	case ADDRESS_CLUSTER:
+		return path.size == 0
+		               ? NULL
+		               : "a Redis Cluster has no databases: the URL must end with its hosts";
+	case ADDRESS_SENTINEL:
+		if (!cut(&path, '/', &database))
+			database = SLICE("");
+		if (!is_master(path))
+			return scheme->like;
+		address->master = copy(path);
+		break;
+	case ADDRESS_SINGLE:
+		break;
+	}
+	return read_database(database, address)
+	               ? NULL
+	               : "the Redis URL must end with the number of a database, as in redis://host:6379/0";
+}
+
+static const char *parse_tcp(struct slice text, const struct scheme *scheme,
+                             struct address *address)
+{
+	struct slice path = SLICE("");
+	const char *at = memrchr(text.data, '@', text.size);
+	struct slice hosts = at == NULL ? text : from(text, (size_t)(at - text.data) + 1);
+
+	address->form = scheme->form;
+	address->tls = scheme->tls;
+	if (cut(&hosts, '/', &path))
+		text.size = (size_t)(hosts.data + hosts.size - text.data);
 	if (!read_user(&text, address))
-		return "the Redis URL's user or password has a % that is not followed by two hex digits other than 00";
-	if (!read_host(text, address))
-		return "the Redis URL must be like redis://[user:password@]host[:port][/database]";
-	return NULL;
+		return BAD_USER;
+	const char *error = read_hosts(text, scheme, address);
+	return error != NULL ? error : read_path(path, scheme, address);
 }
 
 static const char *parse_unix(struct slice text, struct address *address)
@@ -171,32 +264,35 @@ static const char *parse_unix(struct slice text, struct address *address)
 		if (cut(&text, '/', &path)) /* an @ behind it is the path's */
 			path = (struct slice){path.data - 1, path.size + 1};
 		if (!read_user(&text, address))
-			return "the Redis URL's user or password has a % that is not followed by two hex digits other than 00";
+			return BAD_USER;
 		if (text.size > 0)
-			return "the Redis URL must be like unix:/path/of/the/socket";
+			return LIKE_UNIX;
 		text = path;
 	}
 	if (text.size == 0 || text.data[0] != '/')
-		return "the Redis URL must be like unix:/path/of/the/socket";
+		return LIKE_UNIX;
 	if (text.size >= sizeof(((struct sockaddr_un *)0)->sun_path))
 		return "the path of the Redis socket is too long for a socket's name (107 bytes at most)";
 	address->path = copy(text);
 	return NULL;
 }
 
+static const char *parse(struct slice text, struct address *address)
+{
+	if (slice_starts(text, SLICE("unix:")))
+		return parse_unix(from(text, strlen("unix:")), address);
+	for (size_t i = 0; i < sizeof(schemes) / sizeof(schemes[0]); i++)
+		if (slice_starts(text, slice_of(schemes[i].start)))
+			return parse_tcp(from(text, strlen(schemes[i].start)), &schemes[i],
+			                 address);
+	return "the Redis URL must begin with redis://, redis+sentinel:// or redis+cluster:// "
+	       "(rediss... for TLS), or unix:";
+}
+
 bool address_parse(const char *url, struct address *address, const char **error)
 {
-	struct slice text = slice_of(url);
-
 	*address = (struct address){0};
-	if (slice_starts(text, SLICE("redis://")))
-		*error = parse_tcp(from(text, strlen("redis://")), address);
-	else if (slice_starts(text, SLICE("unix:")))
-		*error = parse_unix(from(text, strlen("unix:")), address);
-	else if (slice_starts(text, SLICE("rediss://")))
-		*error = "rediss:// (TLS to Redis) is not supported yet; use redis:// or unix:";
-	else
-		*error = "the Redis URL must begin with redis:// or unix:";
+	*error = parse(slice_of(url), address);
 	if (*error != NULL)
 		address_fini(address);
 	return *error == NULL;
@@ -212,8 +308,10 @@ static void wipe(char *text)
 
 void address_fini(struct address *address)
 {
-	free(address->host);
+	for (size_t i = 0; i < address->host_count; i++)
+		free(address->hosts[i].name);
 	free(address->path);
+	free(address->master);
 	free(address->user);
 	wipe(address->password);
 	*address = (struct address){0};
@@ -238,8 +336,18 @@ void address_read_password(struct address *address, const char *file)
 
 void address_describe(const struct address *address, char *text, size_t size)
 {
-	if (address->host != NULL)
-		snprintf(text, size, "%s:%u", address->host, address->port);
-	else
-		snprintf(text, size, "%s", address->path);
+	struct buffer out = {0};
+
+	if (address->master != NULL)
+		buffer_printf(&out, "%s of ", address->master);
+	for (size_t i = 0; i < address->host_count; i++) {
+		const struct address_host *host = &address->hosts[i];
+		bool v6 = strchr(host->name, ':') != NULL;
+		buffer_printf(&out, "%s%s%s%s:%u", i > 0 ? "," : "", v6 ? "[" : "", host->name,
+		              v6 ? "]" : "", host->port);
+	}
+	if (address->path != NULL)
+		buffer_printf(&out, "%s", address->path);
+	snprintf(text, size, "%.*s", (int)out.size, out.data);
+	buffer_fini(&out);
 }

@@ -40,6 +40,11 @@ struct link *link_create(const struct bus_settings *settings, struct event_base 
 
 	if (!address_parse(settings->redis_url, &address, error))
 		return NULL;
+	if (address.form != ADDRESS_SINGLE || address.tls) {
+		*error = "only redis:// and unix: are supported yet";
+		address_fini(&address);
+		return NULL;
+	}
 	struct link *link = mem_zero(sizeof(*link));
 	link->settings = settings;
 	link->address = address;

@@ -126,10 +126,10 @@ static void resolve(struct session *session)
 
 	move(session, RESOLVING);
 	session->endpoint_at = 0;
-	if (address->host != NULL) {
+	if (address->host_count > 0) {
 		timer_set(session->link->timers, &session->deadline, CONNECT_MS_MAX);
-		session->lookup = lookup_start(session->link->base, address->host, address->port,
-		                               on_found, session);
+		session->lookup = lookup_start(session->link->base, address->hosts[0].name,
+		                               address->hosts[0].port, on_found, session);
 		return;
 	}
 	session->endpoint_count = 1;

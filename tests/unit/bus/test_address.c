@@ -20,6 +20,17 @@ struct good {
 	unsigned database;
 };
 
+struct many {
+	const char *url;
+	enum address_form form;
+	bool tls;
+	const char *described;
+	const char *master;
+	const char *user;
+	const char *password;
+	unsigned database;
+};
+
 static void check_text(const char *got, const char *wanted)
 {
 	if (wanted == NULL)
@@ -52,14 +63,70 @@ static void good_urls_are_read(void **state)
 		const char *error = NULL;
 		if (!address_parse(cases[i].url, &address, &error))
 			fail_msg("%s: %s", cases[i].url, error);
-		check_text(address.host, cases[i].host);
+		assert_int_equal(address.form, ADDRESS_SINGLE);
+		assert_false(address.tls);
+		assert_int_equal(address.host_count, cases[i].host != NULL ? 1 : 0);
+		check_text(address.hosts[0].name, cases[i].host);
 		check_text(address.path, cases[i].path);
 		check_text(address.user, cases[i].user);
 		check_text(address.password, cases[i].password);
-		assert_int_equal(address.port, cases[i].port);
+		assert_int_equal(address.hosts[0].port, cases[i].port);
 		assert_int_equal(address.database, cases[i].database);
 		address_fini(&address);
 	}
+}
+
+static void other_forms_are_read(void **state)
+{
+	static const struct many cases[] = {
+		{"rediss://u:p@h/2", ADDRESS_SINGLE, true, "h:6379", NULL, "u", "p", 2},
+		{"redis+sentinel://h/m", ADDRESS_SENTINEL, false, "m of h:26379", "m", NULL, NULL,
+	         0},
+		{"redis+sentinel://u:p/,@a,b:1,[::1],[::2]:3/my-master_1.x/7", ADDRESS_SENTINEL,
+	         false, "my-master_1.x of a:26379,b:1,[::1]:26379,[::2]:3", "my-master_1.x", "u",
+	         "p/,", 7},
+		{"rediss+sentinel://:p@h:1/m/", ADDRESS_SENTINEL, true, "m of h:1", "m", NULL, "p",
+	         0},
+		{"redis+cluster://a", ADDRESS_CLUSTER, false, "a:6379", NULL, NULL, NULL, 0},
+		{"redis+cluster://a:1/", ADDRESS_CLUSTER, false, "a:1", NULL, NULL, NULL, 0},
+		{"rediss+cluster://u@10.0.0.1:7,b,c", ADDRESS_CLUSTER, true,
+	         "10.0.0.1:7,b:6379,c:6379", NULL, "u", NULL, 0},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct address address;
+		const char *error = NULL;
+		char described[256];
+		if (!address_parse(cases[i].url, &address, &error))
+			fail_msg("%s: %s", cases[i].url, error);
+		assert_int_equal(address.form, cases[i].form);
+		assert_int_equal(address.tls, cases[i].tls);
+		address_describe(&address, described, sizeof(described));
+		assert_string_equal(described, cases[i].described);
+		assert_null(address.path);
+		check_text(address.master, cases[i].master);
+		check_text(address.user, cases[i].user);
+		check_text(address.password, cases[i].password);
+		assert_int_equal(address.database, cases[i].database);
+		address_fini(&address);
+	}
+}
+
+static void hosts_are_counted(void **state)
+{
+	struct address address;
+	const char *error;
+
+	(void)state;
+	assert_true(address_parse("redis+cluster://1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16",
+	                          &address, &error));
+	assert_int_equal(address.host_count, ADDRESS_HOSTS_MAX);
+	assert_string_equal(address.hosts[15].name, "16");
+	address_fini(&address);
+	assert_false(address_parse("redis+cluster://1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17",
+	                           &address, &error));
+	assert_non_null(strstr(error, "16"));
 }
 
 static void bad_urls_are_refused(void **state)
@@ -93,7 +160,22 @@ static void bad_urls_are_refused(void **state)
 		"unix:run",
 		"unix://run/redis",
 		"unix://u:p@",
-		"rediss://h",
+		"rediss://",
+		"redis://a,b",
+		"redis+tls://h",
+		"redis+sentinel://h",
+		"redis+sentinel://h/",
+		"redis+sentinel:///m",
+		"redis+sentinel://h,/m",
+		"redis+sentinel://,h/m",
+		"redis+sentinel://h/m/x",
+		"redis+sentinel://h/m/1/2",
+		"redis+sentinel://h/m m",
+		"redis+cluster://",
+		"redis+cluster://a,,b",
+		"redis+cluster://a:x,b",
+		"redis+cluster://u:%@a,b",
+		"redis+cluster://a/1",
 		"unix:/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
 	};
 
@@ -118,6 +200,8 @@ static void descriptions_hold_no_password(void **state)
 	assert_true(address_parse("redis://user:secret@host:7/1", &address, &error));
 	address_describe(&address, text, sizeof(text));
 	assert_string_equal(text, "host:7");
+	address_describe(&address, text, 5);
+	assert_string_equal(text, "host");
 	address_fini(&address);
 }
 
@@ -159,6 +243,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(good_urls_are_read),
+		cmocka_unit_test(other_forms_are_read),
+		cmocka_unit_test(hosts_are_counted),
 		cmocka_unit_test(bad_urls_are_refused),
 		cmocka_unit_test(descriptions_hold_no_password),
 		cmocka_unit_test(names_share_the_tag_of_the_mesh),
