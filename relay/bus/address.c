@@ -178,7 +178,7 @@ static const char *read_hosts(struct slice text, const struct scheme *scheme,
                               struct address *address)
 {
 	for (;;) {
-		struct slice rest;
+		struct slice rest = {0};
 		bool more = scheme->form != ADDRESS_SINGLE && cut(&text, ',', &rest);
 		if (address->host_count == ADDRESS_HOSTS_MAX)
 			return "the Redis URL names too many hosts (16 at most)";

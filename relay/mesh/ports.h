@@ -87,7 +87,11 @@ typedef void bus_list_done(void *context, const struct slice *ids, size_t count)
 struct bus_port {
 	/* This node's id, made at the first topic_open(); 0 before. */
 	uint64_t (*node)(const struct bus *bus);
+	/* On a Cluster: the best of all shards. */
 	enum bus_state (*state)(const struct bus *bus);
+
+	/* Does what is published there leave at once? Else it waits. */
+	bool (*topic_is_up)(const struct topic *topic);
 
 	/*
 	 * Subscribes the mesh's broadcast channel, loads the roster and keeps both up over reconnects,

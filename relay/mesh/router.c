@@ -162,7 +162,7 @@ static bool send_to(struct sender *sender, const struct envelope *envelope, stru
 /* While the bus is down, the roster may have missed who came last. */
 static void refuse_unknown(struct sender *sender, const struct envelope *envelope)
 {
-	if (sender->ports->bus_port->state(sender->ports->bus) == BUS_UP)
+	if (sender->ports->bus_port->topic_is_up(mesh_topic(sender->mesh)))
 		connection_refuse(sender->connection, ERROR_PEER_NOT_FOUND,
 		                  "no peer or agent of that name is online", envelope);
 	else

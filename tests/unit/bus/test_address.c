@@ -218,7 +218,7 @@ static void names_share_the_tag_of_the_mesh(void **state)
 	check_name(keys_index(SLICE("relay:"), SLICE("m")), "relay:{m}:peers");
 	check_name(keys_broadcast(SLICE("relay:"), SLICE("m")), "relay:{m}:broadcast");
 	check_name(keys_peer(SLICE("x"), SLICE("m"), SLICE("a:{b}")), "x{m}:peer:a:{b}");
-	check_name(keys_node(SLICE(""), 0x1f), "{~}:node:000000000000001f");
+	check_name(keys_node(SLICE(""), SLICE("~"), 0x1f), "{~}:node:000000000000001f");
 }
 
 static void commands_carry_any_bytes(void **state)

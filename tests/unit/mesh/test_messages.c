@@ -2,6 +2,7 @@
 #include "world.h"
 
 #include "../assert_slice.h"
+#include "mesh/mesh.h"
 
 static void assert_refused(struct socket *socket, const char *message, const char *code)
 {
@@ -315,11 +316,11 @@ static void a_full_queue_is_told_and_a_pressed_bus_holds_senders_back(void **sta
 	assert_non_null(strstr(sent, "\"delivered\":\"no\""));
 	world->queue_full = false;
 
-	hub_bus_pressed(world->hub, true);
+	mesh_pressed(world_mesh(), true);
 	assert_true(a->reading); /* who sends nothing is not held back */
 	world_say(a, "{\"type\":\"broadcast\"}");
 	assert_false(a->reading);
-	hub_bus_pressed(world->hub, false);
+	mesh_pressed(world_mesh(), false);
 	assert_true(a->reading);
 }
 
