@@ -7,6 +7,7 @@ that need their own options, or break something, start relays (and a Redis) of t
 """
 
 import asyncio
+import functools
 import inspect
 import itertools
 import re
@@ -14,9 +15,12 @@ import re
 import pytest
 
 from harness import client
+from harness.certificates import Authority
 from harness.client import Place
+from harness.cluster import Cluster
 from harness.redis import Redis
 from harness.relay import BINARY, Relay
+from harness.sentinel import SentinelSet
 
 TEST_SECONDS = 180
 # No limit that a test could meet by accident; the limits have tests of their own.
@@ -116,18 +120,40 @@ def nodes(shared):
 
 
 @pytest.fixture
-def start_redis(tmp_path):
+def start_server(tmp_path):
+    """start_server(Redis, tcp=True): one in a folder of its own, ended with the test."""
     started = []
 
-    def start(**options):
-        directory = tmp_path / f"redis-{len(started)}"
+    def start(kind, **options):
+        directory = tmp_path / f"{kind.__name__.lower()}-{len(started)}"
         directory.mkdir()
-        started.append(Redis(directory, **options))
+        started.append(kind(directory, **options))
         return started[-1]
 
     yield start
     for server in started:
         server.stop()
+
+
+@pytest.fixture
+def start_redis(start_server):
+    return functools.partial(start_server, Redis)
+
+
+@pytest.fixture
+def start_sentinels(start_server):
+    return functools.partial(start_server, SentinelSet)
+
+
+@pytest.fixture
+def start_cluster(start_server):
+    return functools.partial(start_server, Cluster)
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory):
+    """Who issues the certificates of Redis."""
+    return Authority(tmp_path_factory.mktemp("authority"))
 
 
 @pytest.fixture

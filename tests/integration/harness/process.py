@@ -63,6 +63,9 @@ class Process:
     def thaw(self):
         self.signal(signal.SIGCONT)
 
+    def is_awake(self):
+        return self.running and self.state() != "T"
+
     def state(self):
         with open(f"/proc/{self.pid}/stat", encoding="ascii", errors="replace") as stat:
             return stat.read().rpartition(")")[2].split()[0]

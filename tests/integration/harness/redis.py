@@ -1,13 +1,25 @@
-"""A redis-server of our own: unix socket or TCP, no persistence, so a restart comes up empty."""
+"""
+A redis-server of our own: unix socket, TCP or TLS; no persistence, so a restart comes up empty.
+
+The server is `server`, else $REDIS_SERVER, else the machine's. The tests themselves always talk to
+it by its unix socket.
+"""
 
 import os
+import random
+import re
+import shutil
 import socket
+import subprocess
 
 from . import patience
 from .process import ROOT, Process
 
 BUILT = ROOT / "build/bin/redis-server"
 SERVER = os.environ.get("REDIS_SERVER") or (BUILT if BUILT.exists() else "redis-server")
+PORTS = range(15000, 32000)  # below those that the kernel gives to whoever connects
+
+claims = {}
 
 
 class RedisError(Exception):
@@ -15,22 +27,58 @@ class RedisError(Exception):
 
 
 class Redis(Process):
-    name = "redis-server"
+    """
+    `tls`: a Certificate; `port` is then that of TLS, and there is none without. `ask_certificate`:
+    clients must have a certificate of the same authority. `password`: of the default user.
+    """
 
-    def __init__(self, directory, tcp=False, port=0, options=()):
+    name = "redis-server"
+    mode = ()
+
+    def __init__(
+        self,
+        directory,
+        tcp=False,
+        port=0,
+        options=(),
+        server=None,
+        tls=None,
+        ask_certificate=False,
+        password=None,
+        start=True,
+    ):
         super().__init__(directory / "redis.log")
+        self.directory = directory
         self.socket_path = directory / "redis.sock"
-        self.port = free_port() if tcp else port
-        self.options = options
-        self.start()
+        self.server = server or SERVER
+        self.tls = tls
+        self.password = password
+        self.port = port or (free_port() if tcp or tls else 0)
+        self.options = self.listening(ask_certificate) + list(options)
+        if password:
+            self.options += ["--requirepass", password]
+        if start:
+            self.start()
+
+    def listening(self, ask_certificate):
+        if not self.tls:
+            return ["--port", self.port]
+        return ["--port", 0, "--tls-port", self.port] + tls_options(self.tls, ask_certificate)
+
+    def launch(self):
+        self.spawn(
+            [self.server, *self.mode, "--bind", "127.0.0.1", "--unixsocket", self.socket_path]
+            + ["--save", "", "--appendonly", "no", "--dir", self.directory]
+            + self.options
+        )
+
+    def wait_ready(self):
+        patience.until(self.answers, lambda: f"{self.name} to answer; its log:\n{self.log()}")
+        return self
 
     def start(self):
-        self.spawn(
-            [SERVER, "--port", self.port, "--bind", "127.0.0.1", "--unixsocket", self.socket_path]
-            + ["--save", "", "--appendonly", "no", "--dir", self.socket_path.parent]
-            + list(self.options)
-        )
-        patience.until(self.answers, lambda: f"redis-server to answer; its log:\n{self.log()}")
+        self.launch()
+        self.wait_ready()
 
     def restart_empty(self):
         self.kill()
@@ -41,24 +89,67 @@ class Redis(Process):
             self.kill()
 
     def answers(self):
-        assert self.running, f"redis-server is gone; its log:\n{self.log()}"
+        assert self.running, f"{self.name} is gone; its log:\n{self.log()}"
         try:
-            return self.call("PING") in ("PONG", None)
+            return self.call("PING") == "PONG"
         except (OSError, RedisError) as error:
             return "NOAUTH" in str(error)
 
     @property
+    def scheme(self):
+        return "rediss" if self.tls else "redis"
+
+    @property
+    def address(self):
+        return f"127.0.0.1:{self.port}"
+
+    @property
     def url(self):
-        return f"redis://127.0.0.1:{self.port}" if self.port else f"unix:{self.socket_path}"
+        return f"{self.scheme}://{self.address}" if self.port else f"unix:{self.socket_path}"
+
+    @property
+    def cli(self):
+        """The command line client that belongs to it, and how it gets there."""
+        server = shutil.which(self.server)
+        cli = server.removesuffix("-server") + "-cli"
+        secure = ["--tls", "--cacert", self.tls.ca] if self.tls else []
+        return [cli if os.path.exists(cli) else "redis-cli", *map(str, secure)]
 
     def call(self, *words):
         """One command on a connection of its own; the reply as Python values."""
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
             connection.settimeout(patience.SECONDS)
             connection.connect(str(self.socket_path))
+            if self.password:
+                connection.sendall(encode(["AUTH", self.password]))
             connection.sendall(encode(words))
             with connection.makefile("rb") as reader:
+                if self.password:
+                    decode(reader)
                 return decode(reader)
+
+    def info(self, section):
+        """INFO as a dict of texts."""
+        return dict(
+            line.split(":", 1)
+            for line in self.call("INFO", section).splitlines()
+            if ":" in line and not line.startswith("#")
+        )
+
+
+def tls_options(certificate, ask_certificate=False):
+    return [
+        *("--tls-cert-file", certificate.cert, "--tls-key-file", certificate.key),
+        *("--tls-ca-cert-file", certificate.ca),
+        *("--tls-auth-clients", "yes" if ask_certificate else "no"),
+    ]
+
+
+def version(server=None):
+    """("redis" or "valkey", (7, 0, 15)): of the program, which is not a running one."""
+    said = subprocess.run([str(server or SERVER), "--version"], capture_output=True, text=True)
+    kind, numbers = re.match(r"(\w+) server v=([\d.]+)", said.stdout).groups()
+    return kind.lower(), tuple(int(number) for number in numbers.split("."))
 
 
 def encode(words):
@@ -86,7 +177,19 @@ def decode(reader):
 
 
 def free_port():
-    """A port that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """
+    Ours until this process ends, also while nobody listens there: a name in the abstract namespace
+    keeps other test runs off, and is gone with us.
+    """
+    for port in random.sample(PORTS, len(PORTS)):
+        claim = socket.socket(socket.AF_UNIX)
+        with socket.socket() as probe:
+            try:
+                claim.bind(f"\0p2p-relay-test-port-{port}")
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                claim.close()
+                continue
+        claims[port] = claim
+        return port
+    raise AssertionError("no free port")
