@@ -42,16 +42,16 @@ static void ask(struct sentinel *sentinel)
 
 /* ---- What the sentinels say */
 
-static bool read_host(const redisReply *name, const redisReply *port, char text[NAME_BYTES_MAX],
+static bool read_host(struct slice name, struct slice port, char text[NAME_BYTES_MAX],
                       struct address_host *host)
 {
-	struct slice bytes = reply_text(name);
-	uint64_t number = reply_number(port, 0);
+	uint64_t number;
 
-	if (bytes.size == 0 || bytes.size >= NAME_BYTES_MAX || number == 0 || number > UINT16_MAX)
+	if (name.size == 0 || name.size >= NAME_BYTES_MAX || !slice_number(port, &number) ||
+	    number == 0 || number > UINT16_MAX)
 		return false;
-	memcpy(text, bytes.data, bytes.size);
-	text[bytes.size] = '\0';
+	memcpy(text, name.data, name.size);
+	text[name.size] = '\0';
 	*host = (struct address_host){text, (uint16_t)number};
 	return true;
 }
@@ -71,7 +71,8 @@ static bool on_found(void *context, const redisReply *reply)
 	char name[NAME_BYTES_MAX];
 	struct address_host master;
 
-	if (!read_host(reply_item(reply, 0), reply_item(reply, 1), name, &master))
+	if (!read_host(reply_text(reply_item(reply, 0)), reply_text(reply_item(reply, 1)), name,
+	               &master))
 		return false;
 	listen(sentinel);
 	if (sentinel->seeking) {
@@ -98,21 +99,42 @@ static void on_failed(void *context, const char *reason)
 	}
 }
 
-/* `NAME OLD-HOST OLD-PORT NEW-HOST NEW-PORT`, of all masters that they watch. */
-static bool is_ours(const struct sentinel *sentinel, struct slice message)
+static bool next_word(struct slice *rest, struct slice *word)
 {
-	struct slice name = slice_of(sentinel->shared->address.master);
+	const char *space = memchr(rest->data, ' ', rest->size);
 
-	return slice_starts(message, name) && message.size > name.size &&
-	       message.data[name.size] == ' ';
+	if (rest->size == 0)
+		return false;
+	*word = (struct slice){rest->data,
+	                       space != NULL ? (size_t)(space - rest->data) : rest->size};
+	rest->data += word->size + (space != NULL);
+	rest->size -= word->size + (space != NULL);
+	return true;
+}
+
+/* `NAME OLD-HOST OLD-PORT NEW-HOST NEW-PORT`, of all masters that they watch. */
+static bool read_switch(const struct sentinel *sentinel, struct slice message,
+                        char name[NAME_BYTES_MAX], struct address_host *master)
+{
+	struct slice words[5];
+
+	for (size_t i = 0; i < 5; i++)
+		if (!next_word(&message, &words[i]))
+			return false;
+	return slice_is(words[0], sentinel->shared->address.master) &&
+	       read_host(words[3], words[4], name, master);
 }
 
 static void on_heard(void *context, const redisReply *reply)
 {
 	struct sentinel *sentinel = context;
 
+	char name[NAME_BYTES_MAX];
+	struct address_host master;
+
 	if (slice_is(reply_text(reply_item(reply, 0)), "message") &&
-	    is_ours(sentinel, reply_text(reply_item(reply, 2))))
+	    read_switch(sentinel, reply_text(reply_item(reply, 2)), name, &master) &&
+	    !session_is_with(sentinel->session, &master))
 		session_elsewhere(sentinel->session);
 }
 
