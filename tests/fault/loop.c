@@ -16,6 +16,7 @@
 static int epoll = -1;
 static bool ended;
 static struct timers *timers;
+static bool timers_changed;
 
 void die(const char *format, ...)
 {
@@ -39,13 +40,19 @@ static void raise_descriptor_limit(void)
 	setrlimit(RLIMIT_NOFILE, &now);
 }
 
+static void on_timers_changed(void *context)
+{
+	(void)context;
+	timers_changed = true;
+}
+
 void loop_init(void)
 {
 	raise_descriptor_limit();
 	epoll = epoll_create1(EPOLL_CLOEXEC);
 	if (epoll < 0)
 		die("epoll_create1: %s", strerror(errno));
-	timers = timers_create(clock_mono_ms, NULL, NULL);
+	timers = timers_create(clock_mono_ms, on_timers_changed, NULL);
 }
 
 void loop_end(void)
@@ -93,16 +100,26 @@ void source_close(struct source *source, bool reset)
 	source->events = 0;
 }
 
+/* Fires what is due and ends the turn. Returns how long epoll may wait. */
+static int end_turn(void (*turn_ended)(void))
+{
+	uint64_t wait_ms;
+	bool waiting = timers_run(timers, &wait_ms);
+
+	timers_changed = false;
+	if (turn_ended != NULL)
+		turn_ended();
+	if (timers_changed)
+		return 0;
+	return waiting ? (int)(wait_ms < 60000 ? wait_ms : 60000) : -1;
+}
+
 void loop_run(void (*turn_ended)(void))
 {
 	struct epoll_event events[EVENTS];
-	uint64_t wait_ms;
 
 	while (!ended) {
-		int timeout = timers_run(timers, &wait_ms)
-		                      ? (int)(wait_ms < 60000 ? wait_ms : 60000)
-		                      : -1;
-		int count = epoll_wait(epoll, events, EVENTS, timeout);
+		int count = epoll_wait(epoll, events, EVENTS, end_turn(turn_ended));
 
 		if (count < 0 && errno != EINTR)
 			die("epoll_wait: %s", strerror(errno));
@@ -112,7 +129,5 @@ void loop_run(void (*turn_ended)(void))
 			if (source->watched) /* an earlier event may have closed it */
 				source->ready(source, events[i].events);
 		}
-		if (turn_ended != NULL)
-			turn_ended();
 	}
 }

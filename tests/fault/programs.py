@@ -1,5 +1,6 @@
 """The programs of the rig, each driven by lines: a command in, an answer out."""
 
+import json
 import os
 import selectors
 import subprocess
@@ -89,3 +90,47 @@ class Proxy(Program):
 
     def count(self, name):
         return self.figures("count", name)
+
+
+class Swarm(Program):
+    """The peers. README.md has the commands: swarm("peers", "a", 100, "node-1", "mesh")."""
+
+    name = "swarm"
+
+    def __init__(self, directory, seed=1):
+        super().__init__(directory / "swarm.log")
+        self.journal = directory / "journal"
+        self.spawn([FOLDER / "swarm", self.journal, seed])
+
+    def count(self, group="*"):
+        return self.figures("count", group)
+
+    def until(self, condition, what, group="*", seconds=patience.SECONDS):
+        """Until the condition is true of the counts; returns them."""
+        end = time.monotonic() + seconds
+        while True:
+            counts = self.count(group)
+            if condition(counts):
+                return counts
+            assert time.monotonic() < end, f"{what} not within {seconds} s: {counts}"
+            time.sleep(0.02)
+
+
+class Verdict(dict):
+    """What the judge found, by name; what is not right comes with examples."""
+
+    def __getattr__(self, name):
+        return self[name]
+
+    def story(self):
+        return json.dumps(self, indent=1)
+
+
+def judge(journal, **ms):
+    """judge(path, ttl=3000): README.md has the rules that can be set, all in milliseconds."""
+    words = [word for name, value in ms.items() for word in ("--" + name.replace("_", "-"), int(value))]
+    done = subprocess.run(
+        [str(word) for word in [FOLDER / "judge", journal, *words]], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    return Verdict(json.loads(done.stdout))
