@@ -201,7 +201,6 @@ const struct bus_port *bus_port(void)
 	static const struct bus_port port = {
 		.node = port_node,
 		.state = port_state,
-		.topic_is_up = topic_is_up,
 		.topic_open = port_topic_open,
 		.topic_close = topic_close,
 		.inbox_open = inbox_open,
