@@ -212,7 +212,7 @@ static void node_run(struct node *node)
 
 	timer_init(&node->farewell, say_farewell, node);
 	loop_on_signals(node->loop, signals, sizeof(signals) / sizeof(signals[0]), on_signal, node);
-	bus_start(node->bus, node->hub);
+	bus_start(node->bus);
 	edge_start(node->edge, node->hub);
 	log_info("listening", LOG_TEXT("version", RELAY_VERSION),
 	         LOG_TEXT("host", node->options.listen.host),

@@ -55,6 +55,17 @@ void announces_add(struct announces *announces, struct inbox *inbox,
 	link_wake(link);
 }
 
+void announces_move(struct announces *announces)
+{
+	struct link *link = topic_link(announces->topic);
+
+	if (list_empty(&announces->claims))
+		return;
+	list_remove(&announces->due);
+	list_append(&link->announces_due, &announces->due);
+	link_wake(link);
+}
+
 void announces_flush(struct announces *announces)
 {
 	struct link *link = topic_link(announces->topic);

@@ -18,6 +18,9 @@ void announces_destroy(struct announces *announces);
 void announces_add(struct announces *announces, struct inbox *inbox,
                    const struct announcement *announcement);
 
+/* The topic has moved to another link. */
+void announces_move(struct announces *announces);
+
 /* Sends what was added, if the session is ready: before something that must come after it. */
 void announces_flush(struct announces *announces);
 

@@ -1,6 +1,5 @@
 /*
- * The bus as the mesh sees it. There is one link now; on a Cluster each mesh would have the link of
- * its shard, and everything below a topic or inbox would stay as it is.
+ * The bus as the mesh sees it. There is one link; on a Cluster each mesh has the link of its shard.
  */
 #include "bus/bus.h"
 
@@ -9,6 +8,7 @@
 #include <unistd.h>
 
 #include "bus/announces.h"
+#include "bus/cluster.h"
 #include "bus/inbox.h"
 #include "bus/leaves.h"
 #include "bus/link.h"
@@ -17,8 +17,11 @@
 #include "bus/refreshes.h"
 #include "bus/scripts.h"
 #include "bus/session.h"
+#include "bus/slot.h"
 #include "bus/topic.h"
+#include "bus/traffic.h"
 #include "common/memory.h"
+#include "common/random.h"
 
 #define TTL_MS_MIN 100
 
@@ -26,7 +29,8 @@ struct bus {
 	struct bus_settings settings;
 	char *password_file;
 	char *prefix;
-	struct link *link;
+	struct shared shared;
+	struct link *link; /* NULL: a Cluster has several */
 };
 
 static char *copy(const char *text)
@@ -46,6 +50,20 @@ static const char *check(const struct bus_settings *settings)
 	return NULL;
 }
 
+static bool share(struct bus *bus, struct event_base *base, struct timers *timers,
+                  const char **error)
+{
+	struct shared *shared = &bus->shared;
+
+	shared->settings = &bus->settings;
+	shared->base = base;
+	shared->timers = timers;
+	list_init(&shared->links);
+	meters_init(&shared->meters);
+	shared->leaves = leaves_create(shared);
+	return address_parse(bus->settings.redis_url, &shared->address, error);
+}
+
 struct bus *bus_create(const struct bus_settings *settings, struct event_base *base,
                        struct timers *timers, const char **error)
 {
@@ -59,53 +77,89 @@ struct bus *bus_create(const struct bus_settings *settings, struct event_base *b
 	bus->settings = *settings;
 	bus->settings.redis_password_file = bus->password_file;
 	bus->settings.prefix = bus->prefix;
-	bus->link = link_create(&bus->settings, base, timers, error);
-	bus->settings.redis_url = NULL; /* it may hold a password; the link has what it needs */
-	if (bus->link == NULL) {
+	if (!share(bus, base, timers, error)) {
 		bus_destroy(bus);
 		return NULL;
 	}
+	bus->settings.redis_url = NULL; /* it may hold a password; the address has what is needed */
+	if (bus->shared.address.form == ADDRESS_CLUSTER)
+		bus->shared.cluster = cluster_create(&bus->shared);
+	else
+		bus->link = link_create(&bus->shared, NULL);
 	return bus;
 }
 
+/* Calls are answered, then what is owed is forgotten: after that nothing holds a topic. */
 void bus_destroy(struct bus *bus)
 {
 	if (bus == NULL)
 		return;
-	link_destroy(bus->link);
+	LIST_EACH(&bus->shared.links, link)
+		link_stop(LIST_ENTRY(link, struct link, in_shared));
+	leaves_destroy(bus->shared.leaves);
+	LIST_EACH(&bus->shared.links, link)
+		link_destroy(LIST_ENTRY(link, struct link, in_shared));
+	cluster_destroy(bus->shared.cluster);
+	address_fini(&bus->shared.address);
 	free(bus->password_file);
 	free(bus->prefix);
 	free(bus);
 }
 
-void bus_start(struct bus *bus, struct hub *hub)
+/*
+ * The node's number is made now and not at the start of the process, which may be long before: the
+ * process may have been cloned from a snapshot meanwhile.
+ */
+static void use(struct bus *bus)
 {
-	bus->link->hub = hub;
-	if (!bus->settings.first_use)
+	struct shared *shared = &bus->shared;
+
+	if (shared->node != 0)
+		return;
+	while (shared->node == 0)
+		shared->node = random_u64();
+	keys_node_text(shared->node, shared->node_text);
+	if (bus->link != NULL)
 		link_start(bus->link);
+	else
+		cluster_start(shared->cluster);
+}
+
+void bus_start(struct bus *bus)
+{
+	if (!bus->settings.first_use)
+		use(bus);
 }
 
 bool bus_is_settled(const struct bus *bus)
 {
-	return leaves_none(bus->link->leaves) && publications_none(bus->link->publications);
+	LIST_EACH(&bus->shared.links, link)
+		if (!traffic_none(LIST_ENTRY(link, struct link, in_shared)->traffic))
+			return false;
+	return leaves_none(bus->shared.leaves);
+}
+
+static struct link *link_of(const struct bus *bus, struct slice mesh)
+{
+	return bus->link != NULL ? bus->link : cluster_link(bus->shared.cluster, slot_of(mesh));
 }
 
 /* ---- The port */
 
 static uint64_t port_node(const struct bus *bus)
 {
-	return bus->link->node;
+	return bus->shared.node;
 }
 
 static enum bus_state port_state(const struct bus *bus)
 {
-	return link_state(bus->link);
+	return links_state(&bus->shared);
 }
 
 static struct topic *port_topic_open(struct bus *bus, struct slice mesh, struct mesh *owner)
 {
-	link_start(bus->link);
-	return topic_open(bus->link, mesh, owner);
+	use(bus);
+	return topic_open(link_of(bus, mesh), mesh, owner);
 }
 
 static void port_announce(struct inbox *inbox, const struct announcement *announcement)
@@ -127,20 +181,19 @@ static bool port_publish(struct topic *topic, struct slice target, const struct 
 {
 	/* A peer's presence comes before what it says after it. */
 	announces_flush(topic_announces(topic));
-	return publications_add(topic_link(topic)->publications, topic, target, parts, part_count,
-	                        connection);
+	return publications_add(topic_publications(topic), target, parts, part_count, connection);
 }
 
 static void port_check(struct topic *topic, struct slice peer)
 {
-	listings_check(topic_link(topic), topic, peer);
+	listings_check(topic, peer);
 }
 
 static void port_list(struct bus *bus, struct slice mesh, uint64_t timeout_ms, bus_list_done *done,
                       void *context)
 {
-	link_start(bus->link);
-	listings_list(bus->link->listings, mesh, timeout_ms, done, context);
+	use(bus);
+	listings_list(link_of(bus, mesh)->listings, mesh, timeout_ms, done, context);
 }
 
 const struct bus_port *bus_port(void)

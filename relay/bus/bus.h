@@ -12,13 +12,13 @@
 #include "mesh/ports.h"
 
 struct event_base;
-struct hub;
 struct timers;
 
 struct bus_settings {
-	const char *redis_url;           /* see address.h */
-	const char *redis_password_file; /* read at each connect; NULL: the URL has it */
-	const char *prefix;              /* of all keys and channels; without { and } */
+	const char *redis_url;                    /* see address.h */
+	const char *redis_password_file;          /* read at each connect; NULL: the URL has it */
+	const char *redis_sentinel_password_file; /* likewise, for sentinels; NULL: none */
+	const char *prefix;                       /* of all keys and channels; without { and } */
 	uint64_t ttl_ms;        /* silence that makes a peer offline; the same on all nodes */
 	uint64_t probe_ms;      /* silence after which a connection is probed */
 	size_t queue_bytes_max; /* of what is published and not yet answered */
@@ -32,8 +32,8 @@ struct bus_settings {
 struct bus *bus_create(const struct bus_settings *settings, struct event_base *base,
                        struct timers *timers, const char **error);
 
-/* `hub` is told of changes from now on; it is borrowed until bus_destroy(). */
-void bus_start(struct bus *bus, struct hub *hub);
+/* Connects, unless that is left to the first use. */
+void bus_start(struct bus *bus);
 
 const struct bus_port *bus_port(void);
 

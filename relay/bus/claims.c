@@ -132,9 +132,9 @@ void claims_send(struct topic *topic, struct list *claims, claims_done *done, vo
 		assert(inbox_topic(claim_of(key)->inbox) == topic);
 		command_add(command, inbox_key(claim_of(key)->inbox));
 	}
-	command_add(command, slice_of(link->node_text));
-	command_add_number(command, link->settings->ttl_ms);
-	command_add(command, loud ? link_head(link, PARCEL_PRESENCE, head) : SLICE(""));
+	command_add(command, slice_of(link->shared->node_text));
+	command_add_number(command, link->shared->settings->ttl_ms);
+	command_add(command, loud ? shared_head(link->shared, PARCEL_PRESENCE, head) : SLICE(""));
 	LIST_EACH(&call->claims, argument)
 		add_claim(command, claim_of(argument), link_now_ms(link));
 	scripts_send(link->scripts, SCRIPT_ANNOUNCE, on_answer, call);

@@ -1,7 +1,7 @@
 /*
  * The happy path, all in one write: AUTH if there is a password, SELECT if the URL names a
- * database, CLIENT SETNAME; on the connection for commands also INFO, ROLE, and a question about a
- * key, which a Redis that is loading its data refuses. The last answer ends it.
+ * database, CLIENT SETNAME; on the connection for commands also INFO and ROLE. The last answer ends
+ * it.
  *
  * Failures: wrong password, no permission, a Redis that is loading, a replica, too old. All of them
  * fail the session, which tries again: who is a replica now may be the master soon.
@@ -17,43 +17,35 @@
 #define REDIS_MAJOR_MIN 7
 
 /* True if the answer is good; else the session has failed. */
-static bool is_fine(struct link *link, const redisReply *reply)
+static bool is_fine(struct link *link, enum answer answer, const redisReply *reply)
 {
-	switch (session_judge(link->session, reply)) {
-	case ANSWER_OK:
-		return true;
-	case ANSWER_ERROR:
+	if (answer == ANSWER_ERROR)
 		session_fail(link->session, reply->str);
-		return false;
-	case ANSWER_LOST:
-		break;
-	}
-	return false;
+	return answer == ANSWER_OK;
 }
 
-static void on_fine(redisAsyncContext *redis, void *reply, void *context)
+static void on_fine(void *context, enum answer answer, const redisReply *reply)
 {
-	(void)redis;
-	is_fine(context, reply);
+	is_fine(context, answer, reply);
 }
 
-static void on_last(redisAsyncContext *redis, void *reply, void *context)
+static void on_last(void *context, enum answer answer, const redisReply *reply)
 {
 	struct link *link = context;
 
-	(void)redis;
-	if (is_fine(link, reply))
+	if (is_fine(link, answer, reply))
 		session_greeted(link->session);
 }
 
-static void on_role(redisAsyncContext *redis, void *reply, void *context)
+static void on_role(void *context, enum answer answer, const redisReply *reply)
 {
 	struct link *link = context;
 
-	(void)redis;
-	if (!is_fine(link, reply))
+	if (!is_fine(link, answer, reply))
 		return;
-	if (!slice_is(reply_text(reply_item(reply, 0)), "master"))
+	if (slice_is(reply_text(reply_item(reply, 0)), "master"))
+		session_greeted(link->session);
+	else
 		session_fail(link->session, "this Redis is a replica, not the master");
 }
 
@@ -86,17 +78,32 @@ static uint64_t major_of(struct slice version)
 	return slice_number(version, &major) ? major : 0;
 }
 
-static void on_info(redisAsyncContext *redis, void *reply, void *context)
+static const char *examine(const struct link *link, struct slice info)
+{
+	bool is_cluster = slice_is(info_value(info, "redis_mode:"), "cluster");
+
+	if (info.data == NULL || major_of(info_value(info, "redis_version:")) < REDIS_MAJOR_MIN)
+		return "Redis 7.0 or later is needed, or Valkey 7.2";
+	if (slice_is(info_value(info, "loading:"), "1"))
+		return "Redis is loading its data";
+	if (is_cluster && link->shared->cluster == NULL)
+		return "this Redis is a Cluster: its URL begins with redis+cluster://";
+	if (!is_cluster && link->shared->cluster != NULL)
+		return "this Redis is no Cluster: its URL begins with redis://";
+	return NULL;
+}
+
+static void on_info(void *context, enum answer answer, const redisReply *reply)
 {
 	struct link *link = context;
 	uint64_t age_seconds;
 
-	(void)redis;
-	if (!is_fine(link, reply))
+	if (!is_fine(link, answer, reply))
 		return;
 	struct slice info = reply_text(reply);
-	if (info.data == NULL || major_of(info_value(info, "redis_version:")) < REDIS_MAJOR_MIN) {
-		session_fail(link->session, "Redis 7.0 or later is needed, or Valkey 7.2");
+	const char *wrong = examine(link, info);
+	if (wrong != NULL) {
+		session_fail(link->session, wrong);
 		return;
 	}
 	if (!slice_number(info_value(info, "uptime_in_seconds:"), &age_seconds))
@@ -105,8 +112,7 @@ static void on_info(redisAsyncContext *redis, void *reply, void *context)
 }
 
 /* Sends a command of up to three words, those absent left out. */
-static void send(struct link *link, struct line *line, redisCallbackFn *callback,
-                 const struct slice words[3])
+static void send(struct link *link, struct line *line, line_done *done, const struct slice words[3])
 {
 	size_t count = 0;
 
@@ -116,36 +122,40 @@ static void send(struct link *link, struct line *line, redisCallbackFn *callback
 	for (size_t i = 0; i < 3; i++)
 		if (words[i].data != NULL)
 			command_add(command, words[i]);
-	line_send(line, command_end(command), callback, link);
+	line_send(line, command_end(command), done, link);
 }
 
-static void send_password(struct link *link, struct line *line)
+void greeting_authenticate(struct line *line, struct address *access, const char *password_file,
+                           line_done *done, void *context)
 {
-	struct address *address = &link->address;
-	struct slice user = {0};
-	struct slice password = SLICE(""); /* good for a user who needs none */
+	struct buffer command = {0};
 
-	if (link->settings->redis_password_file != NULL)
-		address_read_password(address, link->settings->redis_password_file);
-	if (address->user == NULL && address->password == NULL)
+	if (password_file != NULL)
+		address_read_password(access, password_file);
+	if (access->user == NULL && access->password == NULL)
 		return;
-	if (address->user != NULL)
-		user = slice_of(address->user);
-	if (address->password != NULL)
-		password = slice_of(address->password);
-	send(link, line, on_fine, (const struct slice[3]){SLICE("AUTH"), user, password});
-	explicit_bzero(link->command.data, link->command.size);
+	command_begin(&command, access->user != NULL ? 3 : 2);
+	command_add(&command, SLICE("AUTH"));
+	if (access->user != NULL)
+		command_add(&command, slice_of(access->user));
+	/* An empty one is good for a user who needs none. */
+	command_add(&command, access->password != NULL ? slice_of(access->password) : SLICE(""));
+	line_send(line, command_end(&command), done, context);
+	explicit_bzero(command.data, command.size);
+	buffer_fini(&command);
 }
 
 void greeting_send(struct link *link, struct line *line, bool commands)
 {
 	char name[64];
 	char database[16];
-	int name_size = snprintf(name, sizeof(name), "p2p-relay:%s", link->node_text);
-	int database_size = snprintf(database, sizeof(database), "%u", link->address.database);
+	int name_size = snprintf(name, sizeof(name), "p2p-relay:%s", link->shared->node_text);
+	int database_size =
+		snprintf(database, sizeof(database), "%u", link->shared->address.database);
 
-	send_password(link, line);
-	if (link->address.database != 0)
+	greeting_authenticate(line, &link->shared->address,
+	                      link->shared->settings->redis_password_file, on_fine, link);
+	if (link->shared->address.database != 0)
 		send(link, line, on_fine,
 		     (const struct slice[3]){
 			     SLICE("SELECT"), {database, (size_t)database_size}, {0}});
@@ -153,10 +163,7 @@ void greeting_send(struct link *link, struct line *line, bool commands)
 	     (const struct slice[3]){SLICE("CLIENT"), SLICE("SETNAME"), {name, (size_t)name_size}});
 	if (!commands)
 		return;
-	struct blob *any_key = keys_node(slice_of(link->settings->prefix), link->node);
-	send(link, line, on_info, (const struct slice[3]){SLICE("INFO"), SLICE("server"), {0}});
+	send(link, line, on_info,
+	     (const struct slice[3]){SLICE("INFO"), SLICE("server"), SLICE("persistence")});
 	send(link, line, on_role, (const struct slice[3]){SLICE("ROLE"), {0}, {0}});
-	send(link, line, on_last,
-	     (const struct slice[3]){SLICE("EXISTS"), blob_slice(any_key), {0}});
-	blob_unref(any_key);
 }

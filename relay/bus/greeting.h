@@ -3,7 +3,9 @@
 
 #include <stdbool.h>
 
-struct line;
+#include "bus/line.h"
+
+struct address;
 struct link;
 
 /*
@@ -11,3 +13,10 @@ struct link;
  * Redis is examined.
  */
 void greeting_send(struct link *link, struct line *line, bool commands);
+
+/*
+ * AUTH, if there is a user or a password. With `password_file` the password is read from it anew;
+ * NULL: the address has it. Without a need for it `done` is not called.
+ */
+void greeting_authenticate(struct line *line, struct address *access, const char *password_file,
+                           line_done *done, void *context);

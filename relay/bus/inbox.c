@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "bus/announces.h"
+#include "bus/cluster.h"
 #include "bus/keys.h"
 #include "bus/leaves.h"
 #include "bus/link.h"
@@ -36,7 +37,21 @@ static void on_received(void *context, struct slice message)
 	lease_receive(inbox->owner, message);
 }
 
-static const struct holder holder = {on_subscribed, on_received};
+static void on_dropped(void *context)
+{
+	struct inbox *inbox = context;
+
+	cluster_doubt(topic_link(inbox->topic)->shared->cluster);
+}
+
+static const struct holder holder = {on_subscribed, on_received, on_dropped};
+
+static void subscribe(struct inbox *inbox)
+{
+	struct link *link = topic_link(inbox->topic);
+
+	inbox->subscription = subscription_open(link->subscriptions, inbox->key, &holder, inbox);
+}
 
 struct inbox *inbox_open(struct topic *topic, struct slice peer, struct lease *owner)
 {
@@ -46,12 +61,18 @@ struct inbox *inbox_open(struct topic *topic, struct slice peer, struct lease *o
 	inbox->topic = topic_ref(topic);
 	inbox->owner = owner;
 	inbox->references = 1;
-	inbox->key = keys_peer(slice_of(link->settings->prefix), topic_mesh(topic), peer);
+	inbox->key = keys_peer(slice_of(link->shared->settings->prefix), topic_mesh(topic), peer);
 	inbox->peer_bytes = peer.size;
 	list_append(topic_inboxes(topic), &inbox->in_topic);
-	inbox->subscription = subscription_open(link->subscriptions, inbox->key, &holder, inbox);
-	leaves_forget(link->leaves, blob_slice(inbox->key));
+	subscribe(inbox);
+	leaves_forget(link->shared->leaves, blob_slice(inbox->key));
 	return inbox;
+}
+
+void inbox_moved(struct inbox *inbox)
+{
+	subscription_drop(inbox->subscription);
+	subscribe(inbox);
 }
 
 void inbox_close(struct inbox *inbox, bool leave)
@@ -62,7 +83,7 @@ void inbox_close(struct inbox *inbox, bool leave)
 	list_remove(&inbox->in_topic);
 	inbox->owner = NULL;
 	if (leave)
-		leaves_add(topic_link(inbox->topic)->leaves, inbox);
+		leaves_add(topic_link(inbox->topic)->shared->leaves, inbox);
 	inbox_unref(inbox);
 }
 

@@ -13,6 +13,9 @@ struct list;
 struct inbox *inbox_open(struct topic *topic, struct slice peer, struct lease *owner);
 void inbox_close(struct inbox *inbox, bool leave);
 
+/* The topic has moved to another link. */
+void inbox_moved(struct inbox *inbox);
+
 struct inbox *inbox_ref(struct inbox *inbox);
 void inbox_unref(struct inbox *inbox);
 

@@ -44,10 +44,10 @@ void keys_node_text(uint64_t node, char text[KEYS_NODE_BYTES + 1])
 	snprintf(text, KEYS_NODE_BYTES + 1, "%016" PRIx64, node);
 }
 
-struct blob *keys_node(struct slice prefix, uint64_t node)
+struct blob *keys_node(struct slice prefix, struct slice tag, uint64_t node)
 {
 	char text[KEYS_NODE_BYTES + 1];
 
 	keys_node_text(node, text);
-	return join(prefix, SLICE("~"), SLICE(":node:"), slice_of(text));
+	return join(prefix, tag, SLICE(":node:"), slice_of(text));
 }

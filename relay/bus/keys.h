@@ -22,8 +22,8 @@ struct blob *keys_broadcast(struct slice prefix, struct slice mesh);
  */
 struct blob *keys_peer(struct slice prefix, struct slice mesh, struct slice id);
 
-/* PREFIX{~}:node:NODE, the node's own channel. "~" is no name of a mesh. */
-struct blob *keys_node(struct slice prefix, uint64_t node);
+/* PREFIX{TAG}:node:NODE, the node's own channel. */
+struct blob *keys_node(struct slice prefix, struct slice tag, uint64_t node);
 
 /* Writes the node's number, and a zero. */
 void keys_node_text(uint64_t node, char text[KEYS_NODE_BYTES + 1]);

@@ -5,7 +5,6 @@
 #include "bus/command.h"
 #include "bus/inbox.h"
 #include "bus/link.h"
-#include "bus/recovery.h"
 #include "bus/scripts.h"
 #include "bus/topic.h"
 #include "common/memory.h"
@@ -14,12 +13,13 @@
 #define LEAVES_MAX 65536 /* who is not told of then goes offline when the lease ends */
 
 struct leaves {
-	struct link *link;
+	struct shared *shared;
 	struct table table;
 };
 
 struct leave {
 	struct table_entry entry; /* by the peer's key */
+	struct list in_topic;
 	struct leaves *all;
 	struct inbox *inbox; /* counted */
 	uint64_t left_ms;
@@ -32,7 +32,8 @@ static void forget_if_done(struct leave *leave)
 	if (leave->owed || leave->in_flight > 0)
 		return;
 	table_remove(&leave->all->table, &leave->entry);
-	metric_set(leave->all->link->meters.leaves_owed, leave->all->table.size);
+	list_remove(&leave->in_topic);
+	metric_set(leave->all->shared->meters.leaves_owed, leave->all->table.size);
 	inbox_unref(leave->inbox);
 	free(leave);
 }
@@ -50,8 +51,8 @@ static void on_answer(void *context, const struct redisReply *reply)
 
 static void send(struct leave *leave)
 {
-	struct link *link = leave->all->link;
 	struct topic *topic = inbox_topic(leave->inbox);
+	struct link *link = topic_link(topic);
 	struct buffer *command = scripts_begin(link->scripts, SCRIPT_LEAVE, 3, 3);
 	char head[PARCEL_HEAD_BYTES_MAX];
 
@@ -59,9 +60,9 @@ static void send(struct leave *leave)
 	command_add(command, topic_index(topic));
 	command_add(command, topic_broadcast(topic));
 	command_add(command, inbox_key(leave->inbox));
-	command_add(command, slice_of(link->node_text));
+	command_add(command, slice_of(link->shared->node_text));
 	command_add(command, inbox_peer(leave->inbox));
-	command_add(command, link_head(link, PARCEL_OFFLINE, head));
+	command_add(command, shared_head(link->shared, PARCEL_OFFLINE, head));
 	scripts_send(link->scripts, SCRIPT_LEAVE, on_answer, leave);
 }
 
@@ -74,6 +75,7 @@ static struct leave *find(const struct leaves *leaves, struct slice key)
 
 void leaves_add(struct leaves *leaves, struct inbox *inbox)
 {
+	struct topic *topic = inbox_topic(inbox);
 	struct leave *leave = find(leaves, inbox_key(inbox));
 
 	if (leave == NULL) {
@@ -82,12 +84,14 @@ void leaves_add(struct leaves *leaves, struct inbox *inbox)
 		leave = mem_zero(sizeof(*leave));
 		leave->all = leaves;
 		leave->inbox = inbox_ref(inbox);
+		list_init(&leave->in_topic);
+		list_append(topic_leaves(topic), &leave->in_topic);
 		table_insert(&leaves->table, &leave->entry, inbox_key(inbox));
-		metric_set(leaves->link->meters.leaves_owed, leaves->table.size);
+		metric_set(leaves->shared->meters.leaves_owed, leaves->table.size);
 	}
-	leave->left_ms = link_now_ms(leaves->link);
+	leave->left_ms = shared_now_ms(leaves->shared);
 	leave->owed = true;
-	if (recovery_is_announced(leaves->link->recovery)) /* else it is repeated at that time */
+	if (topic_is_announced(topic)) /* else it is repeated at that time */
 		send(leave);
 }
 
@@ -101,17 +105,14 @@ void leaves_forget(struct leaves *leaves, struct slice key)
 	forget_if_done(leave);
 }
 
-void leaves_repeat(struct leaves *leaves)
+void leaves_repeat(struct topic *topic)
 {
-	uint64_t now = link_now_ms(leaves->link);
-	struct table_cursor cursor = {0};
-	struct table_entry *entry;
-
-	while ((entry = table_next(&leaves->table, &cursor)) != NULL) {
-		struct leave *leave = TABLE_HOLDER(entry, struct leave, entry);
+	LIST_EACH(topic_leaves(topic), link) {
+		struct leave *leave = LIST_ENTRY(link, struct leave, in_topic);
+		const struct shared *shared = leave->all->shared;
 		if (leave->in_flight > 0)
 			continue;
-		if (now - leave->left_ms < leaves->link->settings->ttl_ms) {
+		if (shared_now_ms(shared) - leave->left_ms < shared->settings->ttl_ms) {
 			send(leave);
 			continue;
 		}
@@ -125,11 +126,11 @@ bool leaves_none(const struct leaves *leaves)
 	return leaves->table.size == 0;
 }
 
-struct leaves *leaves_create(struct link *link)
+struct leaves *leaves_create(struct shared *shared)
 {
 	struct leaves *leaves = mem_zero(sizeof(*leaves));
 
-	leaves->link = link;
+	leaves->shared = shared;
 	table_init(&leaves->table);
 	return leaves;
 }

@@ -10,11 +10,12 @@
 
 struct inbox;
 struct leaves;
-struct link;
+struct shared;
+struct topic;
 
 /* Returns owned. */
-struct leaves *leaves_create(struct link *link);
-/* Accepts NULL. */
+struct leaves *leaves_create(struct shared *shared);
+/* No call may be under way. Accepts NULL. */
 void leaves_destroy(struct leaves *leaves);
 
 /* The inbox was closed. */
@@ -23,7 +24,7 @@ void leaves_add(struct leaves *leaves, struct inbox *inbox);
 /* The peer whose key this is came back. */
 void leaves_forget(struct leaves *leaves, struct slice key);
 
-/* Sends what is owed from before this session. */
-void leaves_repeat(struct leaves *leaves);
+/* The topic has recovered: sends what is owed from before. */
+void leaves_repeat(struct topic *topic);
 
 bool leaves_none(const struct leaves *leaves);

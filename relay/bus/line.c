@@ -2,20 +2,24 @@
  * The happy path: line_open() connects, opened() follows, line_send() as often as wanted,
  * line_close().
  *
- * Failures: the connect fails, Redis closes, the socket breaks, or Redis says something that is no
- * RESP. hiredis then frees its context by itself, after it called all callbacks with NULL. It tells
- * us first through the `cleanup` hook, so that nothing is sent into a context that is about to go.
+ * Failures: the connect fails, Redis closes, the socket breaks, the certificate is not good, or
+ * Redis says something that is no RESP. All of them end in lose(): the line is closed first, then
+ * its owner hears of it, then those whose commands have no answer.
  *
- * hiredis's own libevent adapter makes four epoll_ctl() calls per write. This one keeps its events,
- * and writes from one that is only ever activated by hand: none.
+ * The event for writing is only there while connecting and while the socket is full; else writes
+ * come from an event that is activated by hand, once per turn: no epoll_ctl() per command.
  */
 #include "bus/line.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include <event2/event.h>
 
@@ -25,16 +29,26 @@
 #define KEEPALIVE_SECONDS 5       /* idle before the kernel asks, and all its questions together */
 #define TCP_USER_TIMEOUT_MS 10000 /* sent and not acknowledged */
 
+/* A command without an answer. */
+struct wait {
+	line_done *done;
+	void *context;
+};
+
 struct line {
-	redisAsyncContext *redis; /* NULL: closed */
+	redisContext *redis; /* NULL: closed */
 	struct event_base *base;
 	const struct line_handler *handler;
 	void *context;
 	struct event *read;
 	struct event *write; /* only while connecting, and while the socket is full */
 	struct event *flush; /* activated, never added */
+	struct wait *waits;  /* a ring */
+	size_t wait_first;
+	size_t wait_count;
+	size_t wait_capacity; /* a power of two; who sends has a bound of its own */
 	uint64_t heard_ms;
-	bool flushing;
+	bool connected;
 };
 
 struct line *line_create(struct event_base *base, const struct line_handler *handler, void *context)
@@ -52,8 +66,52 @@ void line_destroy(struct line *line)
 	if (line == NULL)
 		return;
 	line_close(line);
+	free(line->waits);
 	free(line);
 }
+
+bool line_is_open(const struct line *line)
+{
+	return line->redis != NULL;
+}
+
+uint64_t line_heard_ms(const struct line *line)
+{
+	return line->heard_ms;
+}
+
+/* ---- Who waits for an answer */
+
+static struct wait *wait_at(const struct line *line, size_t place)
+{
+	return &line->waits[(line->wait_first + place) & (line->wait_capacity - 1)];
+}
+
+static void wait_add(struct line *line, line_done *done, void *context)
+{
+	if (line->wait_count == line->wait_capacity) {
+		size_t capacity = line->wait_capacity > 0 ? line->wait_capacity * 2 : 16;
+		struct wait *waits = mem_alloc(capacity * sizeof(*waits));
+		for (size_t i = 0; i < line->wait_count; i++)
+			waits[i] = *wait_at(line, i);
+		free(line->waits);
+		line->waits = waits;
+		line->wait_first = 0;
+		line->wait_capacity = capacity;
+	}
+	*wait_at(line, line->wait_count++) = (struct wait){done, context};
+}
+
+static struct wait wait_take(struct line *line)
+{
+	struct wait wait = *wait_at(line, 0);
+
+	line->wait_first++;
+	line->wait_count--;
+	return wait;
+}
+
+/* ---- Ending */
 
 static void free_event(struct event **event)
 {
@@ -62,97 +120,146 @@ static void free_event(struct event **event)
 	*event = NULL;
 }
 
-static void free_events(struct line *line)
+static void disconnect(struct line *line)
 {
 	free_event(&line->read);
 	free_event(&line->write);
 	free_event(&line->flush);
-}
-
-/* ---- What hiredis asks of the event loop. */
-
-static void add_read(void *context)
-{
-	struct line *line = context;
-
-	event_add(line->read, NULL);
-}
-
-static void remove_read(void *context)
-{
-	struct line *line = context;
-
-	event_del(line->read);
-}
-
-static void add_write(void *context)
-{
-	struct line *line = context;
-	bool connected = (line->redis->c.flags & REDIS_CONNECTED) != 0;
-
-	if (!connected || line->flushing)
-		event_add(line->write, NULL);
-	else if (event_pending(line->write, EV_WRITE, NULL) == 0)
-		event_active(line->flush, EV_WRITE, 0);
-}
-
-static void remove_write(void *context)
-{
-	struct line *line = context;
-
-	event_del(line->write);
-}
-
-/* Called once, before the callbacks if hiredis itself gives the connection up. */
-static void cleanup(void *context)
-{
-	struct line *line = context;
-	const char *reason;
-
-	if (line->redis == NULL)
-		return; /* line_close() was first */
-	reason = line->redis->errstr != NULL && line->redis->errstr[0] != '\0' ? line->redis->errstr
-	                                                                       : "closed";
+	redisFree(line->redis);
 	line->redis = NULL;
-	free_events(line);
-	line->handler->lost(line->context, reason);
+	line->connected = false;
 }
 
-static void on_connect(const redisAsyncContext *redis, int status)
+static void tell_lost(struct line *line)
 {
-	struct line *line = redis->data;
-
-	if (status == REDIS_OK && line->redis == redis) {
-		line->heard_ms = clock_mono_ms();
-		line->handler->opened(line->context);
+	while (line->wait_count > 0) {
+		struct wait wait = wait_take(line);
+		wait.done(wait.context, ANSWER_LOST, NULL);
 	}
+}
+
+void line_close(struct line *line)
+{
+	if (line->redis == NULL)
+		return;
+	disconnect(line);
+	tell_lost(line);
+}
+
+static void lose(struct line *line, const char *reason)
+{
+	char copy[LINE_REASON_BYTES];
+
+	snprintf(copy, sizeof(copy), "%s", reason);
+	disconnect(line);
+	line->handler->lost(line->context, copy);
+	tell_lost(line);
+}
+
+static const char *reason_of(const struct line *line)
+{
+	return line->redis->errstr[0] != '\0' ? line->redis->errstr : "closed";
+}
+
+/* ---- Reading and writing */
+
+static void take(struct line *line, redisReply *reply)
+{
+	if (line->wait_count > 0) {
+		struct wait wait = wait_take(line);
+		wait.done(wait.context, line->handler->judge(line->context, reply), reply);
+	} else {
+		line->handler->heard(line->context, reply);
+	}
+	freeReplyObject(reply);
+}
+
+static void flush(struct line *line)
+{
+	int done = 0;
+
+	if (redisBufferWrite(line->redis, &done) != REDIS_OK)
+		lose(line, reason_of(line));
+	else if (done)
+		event_del(line->write);
+	else
+		event_add(line->write, NULL);
 }
 
 static void on_readable(evutil_socket_t fd, short what, void *context)
 {
 	struct line *line = context;
+	void *reply = NULL;
 
 	(void)fd;
 	(void)what;
 	if (!line->handler->may_read(line->context))
 		return;
 	line->heard_ms = clock_mono_ms();
-	redisAsyncHandleRead(line->redis);
+	if (redisBufferRead(line->redis) != REDIS_OK) {
+		lose(line, reason_of(line));
+		return;
+	}
+	do {
+		if (redisGetReplyFromReader(line->redis, &reply) != REDIS_OK) {
+			lose(line, reason_of(line));
+			return;
+		}
+		if (reply != NULL)
+			take(line, reply);
+	} while (reply != NULL && line->redis != NULL);
 }
 
-/* Also tells hiredis that the connect is done. */
+static void on_flush(evutil_socket_t fd, short what, void *context)
+{
+	(void)fd;
+	(void)what;
+	flush(context);
+}
+
+static void connected(struct line *line)
+{
+	int error = 0;
+	int on = 1;
+	socklen_t size = sizeof(error);
+
+	getsockopt(line->redis->fd, SOL_SOCKET, SO_ERROR, &error, &size);
+	if (error != 0) {
+		lose(line, strerror(error));
+		return;
+	}
+	event_del(line->write);
+	if (line->redis->connection_type == REDIS_CONN_TCP)
+		setsockopt(line->redis->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	line->connected = true;
+	line->heard_ms = clock_mono_ms();
+	event_add(line->read, NULL);
+	line->handler->opened(line->context);
+}
+
 static void on_writable(evutil_socket_t fd, short what, void *context)
 {
 	struct line *line = context;
 
 	(void)fd;
 	(void)what;
-	line->flushing = true;
-	redisAsyncHandleWrite(line->redis);
-	line->flushing = false;
+	if (line->connected)
+		flush(line);
+	else
+		connected(line);
 }
 
-/* ---- Opening and closing */
+void line_send(struct line *line, struct slice command, line_done *done, void *context)
+{
+	assert(line->redis != NULL);
+	redisAppendFormattedCommand(line->redis, command.data, command.size);
+	if (done != NULL)
+		wait_add(line, done, context);
+	if (line->connected && event_pending(line->write, EV_WRITE, NULL) == 0)
+		event_active(line->flush, EV_WRITE, 0);
+}
+
+/* ---- Opening */
 
 /* hiredis must not see an allocation fail any more than we do. */
 static void *allocate_zeroed(size_t count, size_t size)
@@ -179,45 +286,37 @@ static void set_allocators(void)
 	hiredisSetAllocators(&functions);
 }
 
-static void attach(struct line *line, redisAsyncContext *redis)
-{
-	line->redis = redis;
-	line->flushing = false;
-	line->heard_ms = clock_mono_ms();
-	line->read = event_new(line->base, redis->c.fd, EV_READ | EV_PERSIST, on_readable, line);
-	line->write = event_new(line->base, redis->c.fd, EV_WRITE | EV_PERSIST, on_writable, line);
-	line->flush = event_new(line->base, -1, 0, on_writable, line);
-	if (line->read == NULL || line->write == NULL || line->flush == NULL)
-		abort();
-
-	redis->data = line;
-	redis->ev.data = line;
-	redis->ev.addRead = add_read;
-	redis->ev.delRead = remove_read;
-	redis->ev.addWrite = add_write;
-	redis->ev.delWrite = remove_write;
-	redis->ev.cleanup = cleanup;
-	redisAsyncSetConnectCallback(redis, on_connect);
-}
-
 /*
  * A Redis, or a way to it, that is gone without a word is noticed even if the probe were not there.
  */
-static void set_socket_options(redisAsyncContext *redis)
+static void set_socket_options(redisContext *redis)
 {
-	int flags = fcntl(redis->c.fd, F_GETFD);
+	int flags = fcntl(redis->fd, F_GETFD);
 
-	fcntl(redis->c.fd, F_SETFD, flags | FD_CLOEXEC);
-	if (redis->c.connection_type == REDIS_CONN_TCP) {
-		redisEnableKeepAliveWithInterval(&redis->c, KEEPALIVE_SECONDS);
-		redisSetTcpUserTimeout(&redis->c, TCP_USER_TIMEOUT_MS);
+	fcntl(redis->fd, F_SETFD, flags | FD_CLOEXEC);
+	if (redis->connection_type == REDIS_CONN_TCP) {
+		redisEnableKeepAliveWithInterval(redis, KEEPALIVE_SECONDS);
+		redisSetTcpUserTimeout(redis, TCP_USER_TIMEOUT_MS);
 	}
 }
 
-bool line_open(struct line *line, const struct endpoint *endpoint, char reason[LINE_REASON_BYTES])
+static struct event *make_event(struct line *line, evutil_socket_t fd, short what,
+                                event_callback_fn callback)
 {
-	redisOptions options = {0};
+	struct event *event = event_new(line->base, fd, what, callback, line);
 
+	if (event == NULL)
+		abort();
+	return event;
+}
+
+bool line_open(struct line *line, const struct endpoint *endpoint, struct tls *tls,
+               const char *host, char reason[LINE_REASON_BYTES])
+{
+	redisOptions options = {.options = REDIS_OPT_NONBLOCK};
+
+	(void)tls;
+	(void)host;
 	assert(line->redis == NULL);
 	set_allocators();
 	if (endpoint->port == 0)
@@ -225,38 +324,18 @@ bool line_open(struct line *line, const struct endpoint *endpoint, char reason[L
 	else
 		REDIS_OPTIONS_SET_TCP(&options, endpoint->name, endpoint->port);
 
-	redisAsyncContext *redis = redisAsyncConnectWithOptions(&options);
+	redisContext *redis = redisConnectWithOptions(&options);
 	if (redis->err != 0) {
 		snprintf(reason, LINE_REASON_BYTES, "%s", redis->errstr);
-		redisAsyncFree(redis);
+		redisFree(redis);
 		return false;
 	}
 	set_socket_options(redis);
-	attach(line, redis);
+	line->redis = redis;
+	line->heard_ms = clock_mono_ms();
+	line->read = make_event(line, redis->fd, EV_READ | EV_PERSIST, on_readable);
+	line->write = make_event(line, redis->fd, EV_WRITE | EV_PERSIST, on_writable);
+	line->flush = make_event(line, -1, 0, on_flush);
+	event_add(line->write, NULL);
 	return true;
-}
-
-void line_close(struct line *line)
-{
-	redisAsyncContext *redis = line->redis;
-
-	if (redis == NULL)
-		return;
-	line->redis = NULL;
-	free_events(line);
-	redisAsyncFree(redis);
-}
-
-uint64_t line_heard_ms(const struct line *line)
-{
-	return line->heard_ms;
-}
-
-void line_send(struct line *line, struct slice command, redisCallbackFn *callback, void *context)
-{
-	assert(line->redis != NULL);
-	int status = redisAsyncFormattedCommand(line->redis, callback, context, command.data,
-	                                        command.size);
-	assert(status == REDIS_OK);
-	(void)status;
 }

@@ -1,31 +1,46 @@
 /*
- * One connection to Redis: hiredis on the event loop.
+ * One connection to Redis: hiredis's parser, buffers and TLS on the event loop.
  *
- * What is sent in a turn of the loop leaves in one write at its end. Every callback of line_send()
- * is called exactly once, with NULL if the line was closed before the answer (a subscription's
- * callback: for every message, and with NULL at the end).
+ * What is sent in a turn of the loop leaves in one write at its end. Answers come in the order of
+ * the commands. hiredis's own asynchronous layer is not used: it knows no sharded pub/sub, looks
+ * each message's channel up in a table that we have already, and gives an error in reply to a
+ * SUBSCRIBE to nobody.
  */
 #pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
 
-#include <hiredis/async.h>
+#include <hiredis/hiredis.h>
 
 #include "bus/lookup.h"
 #include "common/text.h"
 
 struct event_base;
 struct line;
+struct tls;
 
 #define LINE_REASON_BYTES 128
 
+enum answer {
+	ANSWER_OK,
+	ANSWER_ERROR, /* Redis refused this command */
+	ANSWER_LOST,  /* none came, or one that ends all: `reply` is NULL or what came */
+};
+
+/* Called exactly once for a command. `reply` is borrowed for the call. */
+typedef void line_done(void *context, enum answer answer, const redisReply *reply);
+
 struct line_handler {
 	void (*opened)(void *context);
-	/* The line is closed; the callbacks follow. Not called after line_close(). */
+	/* The line is closed; all commands without an answer are lost. Not called after line_close(). */
 	void (*lost)(void *context, const char *reason);
 	/* Something is there to be read. If it returns false, it is left unread. */
 	bool (*may_read)(void *context);
+	/* What to make of the answer to a command. */
+	enum answer (*judge)(void *context, const redisReply *reply);
+	/* A reply that no command waits for. */
+	void (*heard)(void *context, const redisReply *reply);
 };
 
 /* Returns owned. `handler` must outlive the line. */
@@ -36,16 +51,22 @@ struct line *line_create(struct event_base *base, const struct line_handler *han
 void line_destroy(struct line *line);
 
 /*
- * Begins to connect a closed line; opened() or lost() follows. Returns false and the reason if that
- * failed at once.
+ * Begins to connect a closed line; opened() or lost() follows. With `tls` (borrowed) the other side
+ * must prove that it is `host`. Returns false and the reason if that failed at once.
  */
-bool line_open(struct line *line, const struct endpoint *endpoint, char reason[LINE_REASON_BYTES]);
+bool line_open(struct line *line, const struct endpoint *endpoint, struct tls *tls,
+               const char *host, char reason[LINE_REASON_BYTES]);
 
-/* Calls all callbacks with NULL before it returns. May be called on a closed line. */
+/* Tells all who wait for an answer before it returns. May be called on a closed line. */
 void line_close(struct line *line);
+
+bool line_is_open(const struct line *line);
 
 /* When the last bytes came in: clock_mono_ms(). */
 uint64_t line_heard_ms(const struct line *line);
 
-/* Sends a command that command_...() made and ended. The line must be open. */
-void line_send(struct line *line, struct slice command, redisCallbackFn *callback, void *context);
+/*
+ * Sends a command that command_...() made and ended. The line must be open. Without `done` its
+ * answer goes to heard(): so does all that comes while no command waits for an answer.
+ */
+void line_send(struct line *line, struct slice command, line_done *done, void *context);

@@ -1,25 +1,23 @@
 #include "bus/link.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 #include <event2/event.h>
 
 #include "bus/announces.h"
+#include "bus/cluster.h"
 #include "bus/command.h"
-#include "bus/leaves.h"
 #include "bus/listings.h"
 #include "bus/probe.h"
-#include "bus/publications.h"
-#include "bus/recovery.h"
 #include "bus/scripts.h"
 #include "bus/session.h"
 #include "bus/subscriptions.h"
-#include "common/clock.h"
+#include "bus/topic.h"
+#include "bus/traffic.h"
 #include "common/log.h"
 #include "common/memory.h"
-#include "common/random.h"
 #include "common/timers.h"
-#include "mesh/hub.h"
 
 static void on_turn(evutil_socket_t fd, short what, void *context)
 {
@@ -30,80 +28,67 @@ static void on_turn(evutil_socket_t fd, short what, void *context)
 	if (link->told == BUS_IDLE) /* begun in this turn */
 		link_tell(link, NULL);
 	announces_turn(link);
-	publications_turn(link->publications);
+	traffic_turn(link->traffic);
 }
 
-struct link *link_create(const struct bus_settings *settings, struct event_base *base,
-                         struct timers *timers, const char **error)
+struct link *link_create(struct shared *shared, const struct address_host *target)
 {
-	struct address address;
-
-	if (!address_parse(settings->redis_url, &address, error))
-		return NULL;
-	if (address.form != ADDRESS_SINGLE || address.tls) {
-		*error = "only redis:// and unix: are supported yet";
-		address_fini(&address);
-		return NULL;
-	}
 	struct link *link = mem_zero(sizeof(*link));
-	link->settings = settings;
-	link->address = address;
-	link->base = base;
-	link->timers = timers;
+
+	link->shared = shared;
+	list_init(&link->in_shared);
+	list_append(&shared->links, &link->in_shared);
+	if (target != NULL) {
+		link->target.name = mem_copy(target->name, strlen(target->name) + 1);
+		link->target.port = target->port;
+	}
 	list_init(&link->topics);
 	list_init(&link->announces_due);
-	meters_init(&link->meters);
-	link->turn = event_new(base, -1, 0, on_turn, link);
+	list_init(&link->recoveries_waiting);
+	link->turn = event_new(shared->base, -1, 0, on_turn, link);
 	if (link->turn == NULL)
 		abort();
 	link->session = session_create(link);
 	link->probe = probe_create(link);
 	link->scripts = scripts_create(link);
 	link->subscriptions = subscriptions_create(link);
-	link->publications = publications_create(link);
-	link->leaves = leaves_create(link);
+	link->traffic = traffic_create(link);
 	link->listings = listings_create(link);
-	link->recovery = recovery_create(link);
 	return link;
 }
 
-/*
- * The session stops first: all callbacks that are under way are called, and find everything still
- * there.
- */
+void link_stop(struct link *link)
+{
+	session_stop(link->session);
+	scripts_lost(link->scripts);
+	announces_turn(link);
+	topics_each(link, topic_give_up);
+}
+
 void link_destroy(struct link *link)
 {
 	if (link == NULL)
 		return;
-	session_stop(link->session);
-	announces_turn(link);
+	assert(list_empty(&link->topics));
+	list_remove(&link->in_shared);
+	listings_destroy(link->listings);
 	probe_destroy(link->probe);
 	scripts_destroy(link->scripts);
-	recovery_destroy(link->recovery);
-	listings_destroy(link->listings);
-	leaves_destroy(link->leaves);
-	publications_destroy(link->publications);
+	traffic_destroy(link->traffic);
 	subscriptions_destroy(link->subscriptions);
 	session_destroy(link->session);
-	address_fini(&link->address);
 	event_free(link->turn);
 	buffer_fini(&link->command);
+	free(link->target.name);
 	free(link);
 }
 
-/*
- * The node's number is made now and not at the start of the process, which may be long before: the
- * process may have been cloned from a snapshot meanwhile.
- */
 void link_start(struct link *link)
 {
 	if (session_is_started(link->session))
 		return;
-	while (link->node == 0)
-		link->node = random_u64();
-	keys_node_text(link->node, link->node_text);
 	session_start(link->session);
-	link_wake(link); /* the hub is told later: it may be the mesh that calls */
+	link_wake(link); /* what is to be said is said later: it may be the mesh that calls */
 }
 
 enum bus_state link_state(const struct link *link)
@@ -112,28 +97,93 @@ enum bus_state link_state(const struct link *link)
 		return BUS_IDLE;
 	if (!session_is_ready(link->session))
 		return BUS_DOWN;
-	return recovery_is_done(link->recovery) ? BUS_UP : BUS_RECOVERING;
+	return link->up ? BUS_UP : BUS_RECOVERING;
 }
+
+enum bus_state links_state(const struct shared *shared)
+{
+	enum bus_state best = shared->node != 0 ? BUS_DOWN : BUS_IDLE;
+
+	LIST_EACH(&shared->links, link) {
+		enum bus_state state = link_state(LIST_ENTRY(link, struct link, in_shared));
+		best = state > best ? state : best;
+	}
+	return best;
+}
+
+/* ---- From connected to up, and back */
+
+void link_greeted(struct link *link)
+{
+	probe_start(link->probe);
+	scripts_load(link->scripts);
+	listings_ask(link->listings);
+	link_tell(link, NULL);
+}
+
+static void on_subscribed(void *context)
+{
+	struct link *link = context;
+
+	link->subscribed = true;
+	session_connected(link->session);
+	link_look(link);
+}
+
+void link_begin(struct link *link)
+{
+	link->begun = true;
+	probe_place(link->probe);
+	subscriptions_restore(link->subscriptions);
+	topics_each(link, topic_begin);
+	subscriptions_fence(link->subscriptions, on_subscribed, link);
+}
+
+void link_look(struct link *link)
+{
+	if (link->up || !link->subscribed || link->recovering > 0 ||
+	    !session_is_ready(link->session))
+		return;
+	link->up = true;
+	session_settled(link->session);
+	link_tell(link, NULL);
+}
+
+void link_lost(struct link *link)
+{
+	link->begun = link->subscribed = link->up = false;
+	probe_stop(link->probe);
+	scripts_lost(link->scripts);
+	topics_each(link, topic_lost);
+	subscriptions_lost(link->subscriptions);
+	assert(link->recovering == 0 && link->recovery_calls == 0);
+	traffic_relax(link->traffic);
+	if (link->shared->cluster != NULL)
+		cluster_doubt(link->shared->cluster);
+}
+
+/* ---- Telling */
 
 /* One line per change; while it stays down, one per new reason. */
 static void log_state(struct link *link, enum bus_state state, const char *reason)
 {
 	static const char *const names[] = {"idle", "down", "recovering", "up"};
+	const char *target = session_target(link->session);
+	const char *node = link->shared->node_text;
 
 	if (state == BUS_UP)
 		link->reason[0] = '\0';
 	if (reason == NULL) {
 		if (state != link->told)
 			log_info("bus_state", LOG_TEXT("state", names[state]),
-			         LOG_TEXT("node", link->node_text),
-			         LOG_TEXT("redis", session_target(link->session)));
+			         LOG_TEXT("node", node), LOG_TEXT("redis", target));
 		return;
 	}
 	if (state == link->told && strcmp(link->reason, reason) == 0)
 		return;
 	snprintf(link->reason, sizeof(link->reason), "%s", reason);
-	log_warn("bus_down", LOG_TEXT("reason", reason), LOG_TEXT("node", link->node_text),
-	         LOG_TEXT("redis", session_target(link->session)));
+	log_warn("bus_down", LOG_TEXT("reason", reason), LOG_TEXT("node", node),
+	         LOG_TEXT("redis", target));
 }
 
 void link_tell(struct link *link, const char *reason)
@@ -141,13 +191,10 @@ void link_tell(struct link *link, const char *reason)
 	enum bus_state state = link_state(link);
 
 	log_state(link, state, reason);
-	if (state == link->told)
-		return;
-	if (state == BUS_DOWN && link->told != BUS_IDLE)
-		metric_add(link->meters.reconnects, 1);
+	if (state == BUS_DOWN && link->told > BUS_DOWN)
+		metric_add(link->shared->meters.reconnects, 1);
 	link->told = state;
-	metric_set(link->meters.state, state);
-	hub_bus_changed(link->hub, state);
+	metric_set(link->shared->meters.state, links_state(link->shared));
 }
 
 void link_wake(struct link *link)
@@ -164,18 +211,5 @@ struct buffer *link_command(struct link *link, size_t arguments)
 
 uint64_t link_now_ms(const struct link *link)
 {
-	return timers_now(link->timers);
-}
-
-uint64_t link_hold_off_ms(const struct link *link)
-{
-	return 2 * link->settings->ttl_ms / 3;
-}
-
-struct slice link_head(const struct link *link, enum parcel_kind kind,
-                       char head[PARCEL_HEAD_BYTES_MAX])
-{
-	const struct parcel parcel = {.kind = kind, .node = link->node, .time_ms = clock_wall_ms()};
-
-	return (struct slice){head, parcel_head(&parcel, head)};
+	return timers_now(link->shared->timers);
 }

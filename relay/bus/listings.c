@@ -42,22 +42,21 @@ struct check {
 	struct blob *peer;
 };
 
-static void on_exists(redisAsyncContext *redis, void *reply, void *context)
+static void on_exists(void *context, enum answer answer, const redisReply *reply)
 {
 	struct check *check = context;
 	struct mesh *owner = topic_owner(check->topic);
 
-	(void)redis;
-	if (session_judge(topic_link(check->topic)->session, reply) == ANSWER_OK && owner != NULL &&
-	    reply_number(reply, 1) == 0)
+	if (answer == ANSWER_OK && owner != NULL && reply_number(reply, 1) == 0)
 		mesh_peer_missing(owner, blob_slice(check->peer));
 	topic_unref(check->topic);
 	blob_unref(check->peer);
 	free(check);
 }
 
-void listings_check(struct link *link, struct topic *topic, struct slice peer)
+void listings_check(struct topic *topic, struct slice peer)
 {
+	struct link *link = topic_link(topic);
 	struct check *check;
 	struct blob *key;
 
@@ -65,7 +64,7 @@ void listings_check(struct link *link, struct topic *topic, struct slice peer)
 		return;
 	check = mem_alloc(sizeof(*check));
 	*check = (struct check){topic_ref(topic), blob_copy(peer)};
-	key = keys_peer(slice_of(link->settings->prefix), topic_mesh(topic), peer);
+	key = keys_peer(slice_of(link->shared->settings->prefix), topic_mesh(topic), peer);
 	const struct slice words[] = {SLICE("EXISTS"), blob_slice(key)};
 	session_ask(link->session, words, 2, on_exists, check);
 	blob_unref(key);
@@ -79,7 +78,7 @@ static void forget_if_done(struct listing *listing)
 		return;
 	list_remove(&listing->link);
 	listing->listings->count--;
-	timer_stop(listing->listings->link->timers, &listing->timeout);
+	timer_stop(listing->listings->link->shared->timers, &listing->timeout);
 	blob_unref(listing->index);
 	free(listing);
 }
@@ -101,12 +100,10 @@ static void on_timeout(void *context)
 	forget_if_done(listing);
 }
 
-static void on_index(redisAsyncContext *redis, void *reply, void *context)
+static void on_index(void *context, enum answer answer, const redisReply *reply)
 {
 	struct listing *listing = context;
-	enum answer answer = session_judge(listing->listings->link->session, reply);
 
-	(void)redis;
 	listing->asked = false;
 	if (answer == ANSWER_OK) {
 		size_t count = reply_count(reply);
@@ -138,14 +135,14 @@ void listings_list(struct listings *listings, struct slice mesh, uint64_t timeou
 	bool full = listings->count >= LISTINGS_MAX;
 
 	listing->listings = listings;
-	listing->index = keys_index(slice_of(listings->link->settings->prefix), mesh);
+	listing->index = keys_index(slice_of(listings->link->shared->settings->prefix), mesh);
 	listing->done = done;
 	listing->context = context;
 	list_init(&listing->link);
 	list_append(&listings->all, &listing->link);
 	listings->count++;
 	timer_init(&listing->timeout, on_timeout, listing);
-	timer_set(listings->link->timers, &listing->timeout, full ? 0 : timeout_ms);
+	timer_set(listings->link->shared->timers, &listing->timeout, full ? 0 : timeout_ms);
 	if (!full && session_is_ready(listings->link->session))
 		ask(listing);
 }

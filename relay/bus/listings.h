@@ -11,7 +11,7 @@ struct listings *listings_create(struct link *link);
 /* Who still waits is answered. Accepts NULL. */
 void listings_destroy(struct listings *listings);
 
-void listings_check(struct link *link, struct topic *topic, struct slice peer);
+void listings_check(struct topic *topic, struct slice peer);
 
 void listings_list(struct listings *listings, struct slice mesh, uint64_t timeout_ms,
                    bus_list_done *done, void *context);

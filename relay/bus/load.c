@@ -1,8 +1,8 @@
 /*
  * The happy path: ZRANGE gives the ids; HMGET, 500 at a time, what each announced.
  *
- * Failures: the session ends or the topic is closed under way: given up; the next session begins
- * anew. Redis refuses a command: begun anew a second later.
+ * Failures: the session ends, the topic is closed or moves under way: load_end(), and the answers
+ * that are to come free it. Redis refuses a command: begun anew a second later.
  */
 #include "bus/load.h"
 
@@ -27,17 +27,16 @@
 #define LOADS_PER_MS 400
 
 struct load {
-	struct topic *topic;
+	struct topic *topic; /* counted */
 	struct timer timer;
 	struct blob **ids;
 	size_t count;
 	size_t asked;       /* ids[] before this one are asked for */
 	size_t answered;    /* and those before this one answered, in the same order */
 	unsigned under_way; /* commands */
-	bool running;
 	bool failed;
-	bool complete; /* has been loaded once in this session: only what is unknown is asked for */
-	bool missed;   /* messages, since the last complete one */
+	bool complete; /* has been loaded once: only what is unknown is asked for */
+	bool ended;
 };
 
 static void forget_ids(struct load *load)
@@ -51,43 +50,50 @@ static void forget_ids(struct load *load)
 
 static void set_timer(struct load *load, uint64_t delay_ms)
 {
-	timer_set(topic_link(load->topic)->timers, &load->timer, delay_ms);
+	timer_set(topic_link(load->topic)->shared->timers, &load->timer, delay_ms);
 }
 
-static void end(struct load *load)
+static void finish(struct load *load)
 {
-	bool missed = load->missed;
+	bool missed = topic_missed(load->topic);
 
-	load->running = false;
 	forget_ids(load);
-	if (topic_owner(load->topic) == NULL || !session_is_ready(topic_link(load->topic)->session))
-		return;
 	if (load->failed) {
 		set_timer(load, RETRY_MS);
 		return;
 	}
 	set_timer(load, ROUND_MS_MIN + random_below(ROUND_MS_JITTER));
 	load->complete = true;
-	load->missed = false;
+	topic_loaded(load->topic);
 	mesh_load_end(topic_owner(load->topic), missed);
+}
+
+static void free_if_done(struct load *load)
+{
+	struct topic *topic = load->topic;
+
+	if (!load->ended || load->under_way > 0)
+		return;
+	forget_ids(load);
+	free(load);
+	topic_unref(topic);
 }
 
 /* ---- Asking */
 
-static void send(struct load *load, const struct slice *words, size_t count,
-                 redisCallbackFn *callback)
+static void send(struct load *load, const struct slice *words, size_t count, line_done *done)
 {
-	topic_ref(load->topic);
 	load->under_way++;
-	session_ask(topic_link(load->topic)->session, words, count, callback, load);
+	session_ask(topic_link(load->topic)->session, words, count, done, load);
 }
 
-static void on_peer(redisAsyncContext *redis, void *reply, void *context);
+static void on_peer(void *context, enum answer answer, const redisReply *reply);
 
 static void ask(struct load *load, struct slice id)
 {
 	struct link *link = topic_link(load->topic);
-	struct blob *key = keys_peer(slice_of(link->settings->prefix), topic_mesh(load->topic), id);
+	struct blob *key =
+		keys_peer(slice_of(link->shared->settings->prefix), topic_mesh(load->topic), id);
 	const struct slice words[] = {SLICE("HMGET"), blob_slice(key), SLICE("presence"),
 	                              SLICE("seen")};
 
@@ -95,53 +101,42 @@ static void ask(struct load *load, struct slice id)
 	blob_unref(key);
 }
 
+/* While an answer is being worked off, it is still under way: so nothing is freed beneath it. */
 static void next_chunk(struct load *load)
 {
 	bool ready = session_is_ready(topic_link(load->topic)->session);
 
 	while (ready && load->asked < load->count && load->under_way < CHUNK)
 		ask(load, blob_slice(load->ids[load->asked++]));
-	if (load->under_way == 0)
-		end(load);
+	if (ready && load->under_way == 1)
+		finish(load);
 }
 
 /* ---- Answers */
 
-/* True if the answer may be used; else the load is over, or will be with the last answer. */
-static bool is_good(struct load *load, const redisReply *reply)
-{
-	enum answer answer = session_judge(topic_link(load->topic)->session, reply);
-
-	load->under_way--;
-	if (answer == ANSWER_ERROR)
-		load->failed = true;
-	return answer == ANSWER_OK && load->running && topic_owner(load->topic) != NULL;
-}
-
-static void on_peer(redisAsyncContext *redis, void *reply, void *context)
+static void on_peer(void *context, enum answer answer, const redisReply *reply)
 {
 	struct load *load = context;
-	struct topic *topic = load->topic;
 	const redisReply *presence = reply_item(reply, 0);
 	size_t place = load->answered++;
 
-	(void)redis;
-	if (is_good(load, reply) && presence != NULL && presence->type == REDIS_REPLY_STRING)
-		mesh_load_peer(topic_owner(topic), blob_slice(load->ids[place]),
+	load->failed = load->failed || answer != ANSWER_OK;
+	if (answer == ANSWER_OK && !load->ended && presence != NULL &&
+	    presence->type == REDIS_REPLY_STRING)
+		mesh_load_peer(topic_owner(load->topic), blob_slice(load->ids[place]),
 		               reply_text(presence), reply_number(reply_item(reply, 1), 0));
-	if (load->under_way == 0 && load->running)
+	if (load->under_way == 1 && !load->ended)
 		next_chunk(load);
-	topic_unref(topic);
+	load->under_way--;
+	free_if_done(load);
 }
 
 /* Takes the ids over, those without the known ones if only the unknown are wanted. */
 static void take_ids(struct load *load, const redisReply *reply)
 {
-	struct mesh *owner;
-
 	load->ids = mem_alloc(reply_count(reply) * sizeof(*load->ids));
-	for (size_t i = 0; i < reply_count(reply) && (owner = topic_owner(load->topic)) != NULL;
-	     i++) {
+	for (size_t i = 0; i < reply_count(reply) && !load->ended; i++) {
+		struct mesh *owner = topic_owner(load->topic);
 		struct slice id = reply_text(reply_item(reply, i));
 		if (load->complete && mesh_knows(owner, id))
 			mesh_load_peer(owner, id, (struct slice){0}, 0);
@@ -150,22 +145,20 @@ static void take_ids(struct load *load, const redisReply *reply)
 	}
 }
 
-static void on_index(redisAsyncContext *redis, void *reply, void *context)
+static void on_index(void *context, enum answer answer, const redisReply *reply)
 {
 	struct load *load = context;
-	struct topic *topic = load->topic;
 
-	(void)redis;
-	if (is_good(load, reply)) {
+	load->failed = answer != ANSWER_OK;
+	if (!load->failed && !load->ended)
 		take_ids(load, reply);
+	if (!load->ended)
 		next_chunk(load);
-	} else if (load->running) {
-		end(load);
-	}
-	topic_unref(topic);
+	load->under_way--;
+	free_if_done(load);
 }
 
-/* ---- Beginning */
+/* ---- Beginning and ending */
 
 static void on_timer(void *context)
 {
@@ -176,50 +169,28 @@ static void on_timer(void *context)
 	if (!session_is_ready(topic_link(load->topic)->session))
 		return;
 	assert(load->under_way == 0 && load->count == 0);
-	load->running = true;
-	load->failed = false;
 	load->asked = 0;
 	load->answered = 0;
 	mesh_load_begin(topic_owner(load->topic));
 	send(load, words, 4, on_index);
 }
 
-void load_start(struct load *load)
+struct load *load_begin(struct topic *topic)
 {
-	uint64_t loads = mesh_peer_count(topic_owner(load->topic)) * topic_nodes(load->topic);
-
-	if (!load->running)
-		set_timer(load, load->missed ? random_below(loads / LOADS_PER_MS + 1) : 0);
-}
-
-void load_stop(struct load *load)
-{
-	timer_stop(topic_link(load->topic)->timers, &load->timer);
-	load->running = false;
-}
-
-void load_lost(struct load *load, bool missed)
-{
-	load_stop(load);
-	forget_ids(load);
-	load->complete = false;
-	load->missed = load->missed || missed;
-}
-
-struct load *load_create(struct topic *topic)
-{
+	uint64_t loads = mesh_peer_count(topic_owner(topic)) * topic_nodes(topic);
 	struct load *load = mem_zero(sizeof(*load));
 
-	load->topic = topic;
+	load->topic = topic_ref(topic);
 	timer_init(&load->timer, on_timer, load);
+	set_timer(load, topic_missed(topic) ? random_below(loads / LOADS_PER_MS + 1) : 0);
 	return load;
 }
 
-void load_destroy(struct load *load)
+void load_end(struct load *load)
 {
 	if (load == NULL)
 		return;
-	timer_stop(topic_link(load->topic)->timers, &load->timer);
-	forget_ids(load);
-	free(load);
+	timer_stop(topic_link(load->topic)->shared->timers, &load->timer);
+	load->ended = true;
+	free_if_done(load);
 }

@@ -9,21 +9,27 @@
 
 #include <stdlib.h>
 
+#include "bus/cluster.h"
 #include "bus/command.h"
 #include "bus/keys.h"
 #include "bus/link.h"
-#include "bus/recovery.h"
 #include "bus/reply.h"
 #include "bus/session.h"
+#include "bus/slot.h"
+#include "bus/subscriptions.h"
 #include "common/clock.h"
 #include "common/memory.h"
 #include "common/timers.h"
 
 #define ANSWER_MS_MAX 3000
+#define TAGS_MAX 16384 /* as many as slots: a shard with few may have none of them */
+#define TAG_BYTES 8
 
 struct probe {
 	struct link *link;
-	struct blob *channel;
+	struct blob *channel; /* NULL: none, so nothing is proven */
+	unsigned slot;        /* of the channel */
+	struct subscription *subscription;
 	struct timer watch;
 	uint64_t awake_ms; /* clock_boot_ms() when the loop was last seen to turn */
 	uint64_t tick_ms;  /* the watch fires at least this often */
@@ -46,7 +52,7 @@ bool probe_is_awake(struct probe *probe)
 	uint64_t gap = now - probe->awake_ms;
 
 	probe->awake_ms = now;
-	if (gap <= probe->tick_ms + probe->link->settings->ttl_ms / 6)
+	if (gap <= probe->tick_ms + probe->link->shared->settings->ttl_ms / 6)
 		return true;
 	session_fail(probe->link->session, "this process stood still");
 	return false;
@@ -59,12 +65,12 @@ void probe_heard(struct probe *probe)
 
 /* ---- Sending */
 
-static void on_published(redisAsyncContext *redis, void *reply, void *context)
+static void on_published(void *context, enum answer answer, const redisReply *reply)
 {
 	struct probe *probe = context;
 
-	(void)redis;
-	if (session_judge(probe->link->session, reply) != ANSWER_LOST)
+	(void)reply;
+	if (answer != ANSWER_LOST)
 		probe->accepted = true;
 }
 
@@ -73,13 +79,13 @@ static void send(struct probe *probe)
 	struct link *link = probe->link;
 	struct buffer *command = link_command(link, 3);
 	char head[PARCEL_HEAD_BYTES_MAX];
-	struct slice start = link_head(link, PARCEL_PROBE, head);
+	struct slice start = shared_head(link->shared, PARCEL_PROBE, head);
 
 	probe->number++;
 	probe->sent_ms = link_now_ms(link);
 	probe->in_flight = true;
 	probe->accepted = false;
-	command_add(command, SLICE("PUBLISH"));
+	command_add(command, link->shared->cluster != NULL ? SLICE("SPUBLISH") : SLICE("PUBLISH"));
 	command_add(command, blob_slice(probe->channel));
 	command_add_size(command, start.size + sizeof(probe->number));
 	buffer_append(command, start);
@@ -105,7 +111,7 @@ static uint64_t silent_ms(const struct probe *probe)
 	uint64_t answered_ms = session_command_heard_ms(probe->link->session);
 
 	return (answered_ms < probe->heard_ms ? answered_ms : probe->heard_ms) +
-	       probe->link->settings->probe_ms;
+	       probe->link->shared->settings->probe_ms;
 }
 
 static void on_watch(void *context)
@@ -125,7 +131,9 @@ static void on_watch(void *context)
 
 	uint64_t next = probe->in_flight ? overdue_ms(probe) : silent_ms(probe);
 	uint64_t wait = next > now ? next - now : 1;
-	timer_set(probe->link->timers, &probe->watch,
+	if (!probe->subscribed)
+		wait = probe->tick_ms;
+	timer_set(probe->link->shared->timers, &probe->watch,
 	          wait < probe->tick_ms ? wait : probe->tick_ms);
 }
 
@@ -143,36 +151,77 @@ static void hear(struct probe *probe, struct slice bytes)
 	if (!probe->in_flight || number != probe->number)
 		return;
 	probe->in_flight = false;
-	histogram_observe(probe->link->meters.probe_seconds,
+	histogram_observe(probe->link->shared->meters.probe_seconds,
 	                  (double)(link_now_ms(probe->link) - probe->sent_ms) / 1000);
 }
 
-static void on_message(redisAsyncContext *redis, void *reply, void *context)
+static void on_received(void *context, struct slice message)
+{
+	hear(context, message);
+}
+
+static void on_subscribed(void *context)
 {
 	struct probe *probe = context;
 
-	(void)redis;
-	if (session_judge(probe->link->session, reply) != ANSWER_OK)
-		return;
-	probe_heard(probe);
-	if (slice_is(reply_text(reply_item(reply, 0)), "message")) {
-		hear(probe, reply_text(reply_item(reply, 2)));
-		return;
-	}
 	probe->subscribed = true;
-	recovery_subscribed(probe->link->recovery);
+	probe_heard(probe);
 }
 
-void probe_subscribe(struct probe *probe)
-{
-	struct link *link = probe->link;
-	struct buffer *command = link_command(link, 2);
+/* ---- The channel */
 
+static void drop_channel(struct probe *probe)
+{
 	if (probe->channel == NULL)
-		probe->channel = keys_node(slice_of(link->settings->prefix), link->node);
-	command_add(command, SLICE("SUBSCRIBE"));
-	command_add(command, blob_slice(probe->channel));
-	session_subscriber(link->session, command_end(command), on_message, probe);
+		return;
+	subscription_drop(probe->subscription);
+	blob_unref(probe->channel);
+	probe->channel = NULL;
+	probe->subscribed = false;
+	probe->in_flight = false;
+}
+
+static void on_dropped(void *context)
+{
+	struct probe *probe = context;
+
+	probe->subscribed = false;
+	probe->in_flight = false;
+	cluster_doubt(probe->link->shared->cluster);
+}
+
+/* Any tag will do of which the slot is this link's; those that begin with ~ name no mesh. */
+static bool find_tag(const struct link *link, char tag[TAG_BYTES], unsigned *slot)
+{
+	struct cluster *cluster = link->shared->cluster;
+
+	for (unsigned i = 0; i < TAGS_MAX; i++) {
+		snprintf(tag, TAG_BYTES, i == 0 ? "~" : "~%u", i);
+		*slot = slot_of(slice_of(tag));
+		if (cluster == NULL || cluster_link(cluster, *slot) == link)
+			return true;
+	}
+	return false;
+}
+
+void probe_place(struct probe *probe)
+{
+	static const struct holder holder = {on_subscribed, on_received, on_dropped};
+	struct link *link = probe->link;
+	struct cluster *cluster = link->shared->cluster;
+	char tag[TAG_BYTES];
+
+	if (probe->channel != NULL &&
+	    (cluster == NULL || (cluster_link(cluster, probe->slot) == link &&
+	                         (probe->subscribed || !link->subscribed))))
+		return;
+	drop_channel(probe);
+	if (!find_tag(link, tag, &probe->slot))
+		return;
+	probe->channel = keys_node(slice_of(link->shared->settings->prefix), slice_of(tag),
+	                           link->shared->node);
+	probe->subscription =
+		subscription_open(link->subscriptions, probe->channel, &holder, probe);
 }
 
 void probe_start(struct probe *probe)
@@ -181,21 +230,22 @@ void probe_start(struct probe *probe)
 	probe->subscribed = false;
 	probe->awake_ms = clock_boot_ms();
 	probe_heard(probe);
-	timer_set(probe->link->timers, &probe->watch, probe->tick_ms);
+	timer_set(probe->link->shared->timers, &probe->watch, probe->tick_ms);
 }
 
 void probe_stop(struct probe *probe)
 {
-	timer_stop(probe->link->timers, &probe->watch);
+	timer_stop(probe->link->shared->timers, &probe->watch);
 }
 
 struct probe *probe_create(struct link *link)
 {
 	struct probe *probe = mem_zero(sizeof(*probe));
-	uint64_t sixth = link->settings->ttl_ms / 6;
+	uint64_t sixth = link->shared->settings->ttl_ms / 6;
 
 	probe->link = link;
-	probe->tick_ms = sixth < link->settings->probe_ms ? sixth : link->settings->probe_ms;
+	probe->tick_ms =
+		sixth < link->shared->settings->probe_ms ? sixth : link->shared->settings->probe_ms;
 	timer_init(&probe->watch, on_watch, probe);
 	return probe;
 }
@@ -205,6 +255,6 @@ void probe_destroy(struct probe *probe)
 	if (probe == NULL)
 		return;
 	probe_stop(probe);
-	blob_unref(probe->channel);
+	drop_channel(probe);
 	free(probe);
 }

@@ -22,10 +22,10 @@ void probe_start(struct probe *probe);
 void probe_stop(struct probe *probe);
 
 /*
- * Subscribes the node's own channel. recovery_subscribed() is called when that is done, and all
- * that was subscribed before.
+ * Sees to it that the node's own channel is one of this link: on a Cluster its slot may be elsewhere
+ * now.
  */
-void probe_subscribe(struct probe *probe);
+void probe_place(struct probe *probe);
 
 /*
  * Call before anything is read. Returns false, and fails the session, if this process stood still

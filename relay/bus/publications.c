@@ -15,31 +15,26 @@
 #include "bus/reply.h"
 #include "bus/session.h"
 #include "bus/topic.h"
+#include "bus/traffic.h"
 #include "common/memory.h"
 #include "common/timers.h"
-#include "mesh/hub.h"
 #include "mesh/mesh.h"
 
 #define WAIT_MS_MAX 5000 /* older news would only confuse */
 
-/* Above the first part of the bound who publishes is held back, until it is below the second. */
-#define HIGH(bytes_max) ((bytes_max) / 2)
-#define LOW(bytes_max) ((bytes_max) / 4)
-
 struct publications {
-	struct link *link;
-	struct list waiting;
-	size_t bytes; /* waiting, or sent and not answered */
-	size_t count;
+	struct topic *topic;
+	struct list waiting; /* by number */
+	uint64_t last_number;
 	struct timer expiry; /* of the first that waits */
 	bool released;
-	bool pressed; /* the hub knows */
 };
 
 struct publication {
-	struct list link; /* while waiting */
-	struct publications *all;
-	struct topic *topic; /* counted */
+	struct list link;        /* while waiting */
+	struct topic *topic;     /* counted */
+	struct traffic *traffic; /* where it counts */
+	uint64_t number;
 	uint64_t since_ms;
 	uint32_t connection;
 	size_t target_at;
@@ -55,13 +50,14 @@ static size_t cost(const struct publication *publication)
 	return sizeof(*publication) + publication->size;
 }
 
+static struct shared *shared_of(const struct topic *topic)
+{
+	return topic_link(topic)->shared;
+}
+
 static void forget(struct publication *publication)
 {
-	struct publications *all = publication->all;
-
-	all->bytes -= cost(publication);
-	all->count--;
-	metric_set(all->link->meters.queue_bytes, all->bytes);
+	traffic_done(publication->traffic, cost(publication));
 	topic_unref(publication->topic);
 	free(publication);
 }
@@ -76,50 +72,13 @@ static void fail(struct publication *publication, enum unpublished why)
 
 	if (publication->target_size == 0)
 		target = (struct slice){0};
-	metric_add(publication->all->link->meters.publish_failures[why], 1);
+	metric_add(shared_of(publication->topic)->meters.publish_failures[why], 1);
 	if (mesh != NULL)
 		mesh_unpublished(mesh, publication->connection, target, parcel, why);
 	forget(publication);
 }
 
-/* ---- Sending */
-
-static void relax(struct publications *all)
-{
-	if (!all->pressed || all->bytes > LOW(all->link->settings->queue_bytes_max))
-		return;
-	all->pressed = false;
-	hub_bus_pressed(all->link->hub, false);
-}
-
-static void on_answer(redisAsyncContext *redis, void *reply, void *context)
-{
-	struct publication *publication = context;
-	struct publications *all = publication->all;
-	enum answer answer = session_judge(all->link->session, reply);
-
-	(void)redis;
-	/* An error that ends the session is still an answer: this one was not published. */
-	if (answer == ANSWER_ERROR ||
-	    (reply != NULL && ((redisReply *)reply)->type == REDIS_REPLY_ERROR))
-		fail(publication, UNPUBLISHED_NOT_SENT);
-	else if (reply == NULL)
-		fail(publication, UNPUBLISHED_UNKNOWN);
-	else if (publication->target_size > 0 && reply_number(reply, 1) == 0)
-		fail(publication, UNPUBLISHED_NOBODY);
-	else
-		forget(publication);
-	relax(all);
-}
-
-static void send(struct publication *publication)
-{
-	struct link *link = publication->all->link;
-
-	metric_add(link->meters.publishes, 1);
-	session_command(link->session, (struct slice){publication->command, publication->size},
-	                on_answer, publication);
-}
+/* ---- Waiting */
 
 static struct publication *publication_of(struct list *link)
 {
@@ -134,26 +93,25 @@ static uint64_t expires_ms(const struct publication *publication)
 
 static void arm_expiry(struct publications *publications)
 {
-	struct link *link = publications->link;
-	uint64_t now = link_now_ms(link);
+	struct shared *shared = shared_of(publications->topic);
+	uint64_t now = shared_now_ms(shared);
 
 	if (list_empty(&publications->waiting)) {
-		timer_stop(link->timers, &publications->expiry);
+		timer_stop(shared->timers, &publications->expiry);
 		return;
 	}
 	uint64_t due = expires_ms(publication_of(publications->waiting.next));
-	timer_set(link->timers, &publications->expiry, due > now ? due - now : 0);
+	timer_set(shared->timers, &publications->expiry, due > now ? due - now : 0);
 }
 
-static void on_expiry(void *context)
+static void give_up(struct publications *publications, uint64_t before_ms)
 {
-	struct publications *publications = context;
-	uint64_t now = link_now_ms(publications->link);
+	struct topic *topic = topic_ref(publications->topic);
 	struct list expired;
 
 	list_init(&expired);
 	LIST_EACH(&publications->waiting, link) {
-		if (now < expires_ms(publication_of(link)))
+		if (expires_ms(publication_of(link)) > before_ms)
 			break;
 		list_remove(link);
 		list_append(&expired, link);
@@ -161,6 +119,63 @@ static void on_expiry(void *context)
 	arm_expiry(publications);
 	LIST_EACH(&expired, link)
 		fail(publication_of(link), UNPUBLISHED_NOT_SENT);
+	topic_unref(topic);
+}
+
+static void on_expiry(void *context)
+{
+	struct publications *publications = context;
+
+	give_up(publications, shared_now_ms(shared_of(publications->topic)));
+}
+
+void publications_give_up(struct publications *publications)
+{
+	give_up(publications, UINT64_MAX);
+}
+
+/* In its place: before those that were published after it. */
+static void wait_in_order(struct publications *publications, struct publication *publication)
+{
+	struct list *place = &publications->waiting;
+
+	while (place->previous != &publications->waiting &&
+	       publication_of(place->previous)->number > publication->number)
+		place = place->previous;
+	list_append(place, &publication->link); /* before the place */
+	if (publications->waiting.next == &publication->link)
+		arm_expiry(publications);
+}
+
+/* ---- Sending */
+
+static void on_answer(void *context, enum answer answer, const redisReply *reply)
+{
+	struct publication *publication = context;
+	struct publications *publications = topic_publications(publication->topic);
+	bool refused = reply != NULL && reply->type == REDIS_REPLY_ERROR;
+
+	/* An error that ends the session is still an answer: this one was not published. */
+	if (refused && slice_starts(reply_text(reply), SLICE("MOVED "))) {
+		wait_in_order(publications, publication);
+	} else if (refused) {
+		fail(publication, UNPUBLISHED_NOT_SENT);
+	} else if (answer == ANSWER_LOST) {
+		fail(publication, UNPUBLISHED_UNKNOWN);
+	} else if (publication->target_size > 0 && reply_number(reply, 1) == 0) {
+		fail(publication, UNPUBLISHED_NOBODY);
+	} else {
+		forget(publication);
+	}
+}
+
+static void send(struct publication *publication)
+{
+	struct link *link = topic_link(publication->topic);
+
+	metric_add(link->shared->meters.publishes, 1);
+	session_command(link->session, (struct slice){publication->command, publication->size},
+	                on_answer, publication);
 }
 
 /* ---- Composing */
@@ -180,7 +195,7 @@ static void compose(struct link *link, struct shape *shape)
 {
 	struct buffer *command = link_command(link, 3);
 
-	command_add(command, SLICE("PUBLISH"));
+	command_add(command, link->shared->cluster != NULL ? SLICE("SPUBLISH") : SLICE("PUBLISH"));
 	command_add_size(command, shape->channel_start.size + shape->target.size);
 	buffer_append(command, shape->channel_start);
 	shape->target_at = command->size;
@@ -193,18 +208,18 @@ static void compose(struct link *link, struct shape *shape)
 	buffer_append(command, SLICE("\r\n"));
 }
 
-static struct publication *create(struct publications *all, struct topic *topic,
-                                  struct shape *shape)
+static struct publication *create(struct publications *all, struct shape *shape)
 {
-	compose(all->link, shape);
+	struct link *link = topic_link(all->topic);
 
-	struct slice command = command_end(&all->link->command);
+	compose(link, shape);
+	struct slice command = command_end(&link->command);
 	struct publication *publication = mem_alloc(sizeof(*publication) + command.size + 1);
 
 	*publication = (struct publication){
-		.all = all,
-		.topic = topic_ref(topic),
-		.since_ms = link_now_ms(all->link),
+		.topic = all->topic,
+		.traffic = link->traffic,
+		.since_ms = link_now_ms(link),
 		.target_at = shape->target_at,
 		.target_size = shape->target.size,
 		.parcel_at = shape->parcel_at,
@@ -216,10 +231,10 @@ static struct publication *create(struct publications *all, struct topic *topic,
 	return publication;
 }
 
-bool publications_add(struct publications *publications, struct topic *topic, struct slice target,
+bool publications_add(struct publications *publications, struct slice target,
                       const struct slice *parts, size_t part_count, uint32_t connection)
 {
-	struct link *link = publications->link;
+	struct topic *topic = publications->topic;
 	struct shape shape = {
 		.channel_start =
 			target.data != NULL ? topic_peer_start(topic) : topic_broadcast(topic),
@@ -230,30 +245,23 @@ bool publications_add(struct publications *publications, struct topic *topic, st
 
 	for (size_t i = 0; i < part_count; i++)
 		shape.parcel_size += parts[i].size;
-	struct publication *publication = create(publications, topic, &shape);
-	publication->connection = connection;
-	if (publications->bytes + cost(publication) > link->settings->queue_bytes_max) {
-		topic_unref(topic);
+	struct publication *publication = create(publications, &shape);
+	if (!traffic_take(publication->traffic, cost(publication))) {
 		free(publication);
 		return false;
 	}
-	publications->bytes += cost(publication);
-	publications->count++;
-	metric_set(link->meters.queue_bytes, publications->bytes);
-	if (publications->released && session_is_ready(link->session)) {
+	topic_ref(topic);
+	publication->connection = connection;
+	publication->number = ++publications->last_number;
+	if (publications->released)
 		send(publication);
-		if (!publications->pressed &&
-		    publications->bytes > HIGH(link->settings->queue_bytes_max))
-			link_wake(link);
-		return true;
-	}
-	list_append(&publications->waiting, &publication->link);
-	if (!timer_is_set(&publications->expiry))
-		arm_expiry(publications);
+	else
+		wait_in_order(publications, publication);
+	link_wake(topic_link(topic));
 	return true;
 }
 
-/* ---- Up and down */
+/* ---- Up and down, and elsewhere */
 
 void publications_release(struct publications *publications)
 {
@@ -263,36 +271,28 @@ void publications_release(struct publications *publications)
 		send(publication_of(link));
 	}
 	arm_expiry(publications);
-	link_wake(publications->link);
+	link_wake(topic_link(publications->topic));
 }
 
 void publications_hold(struct publications *publications)
 {
 	publications->released = false;
-	publications->pressed = false; /* the hub lets go by itself when the link is not up */
 }
 
-void publications_turn(struct publications *publications)
+void publications_move(struct publications *publications, struct traffic *from, struct traffic *to)
 {
-	struct link *link = publications->link;
-	bool full = publications->bytes > HIGH(link->settings->queue_bytes_max);
-
-	if (!full || publications->pressed || link->told != BUS_UP || link_state(link) != BUS_UP)
-		return;
-	publications->pressed = true;
-	hub_bus_pressed(link->hub, true);
+	LIST_EACH(&publications->waiting, link) {
+		struct publication *publication = publication_of(link);
+		traffic_move(from, to, cost(publication));
+		publication->traffic = to;
+	}
 }
 
-bool publications_none(const struct publications *publications)
-{
-	return publications->count == 0;
-}
-
-struct publications *publications_create(struct link *link)
+struct publications *publications_create(struct topic *topic)
 {
 	struct publications *publications = mem_zero(sizeof(*publications));
 
-	publications->link = link;
+	publications->topic = topic;
 	list_init(&publications->waiting);
 	timer_init(&publications->expiry, on_expiry, publications);
 	return publications;
@@ -302,11 +302,7 @@ void publications_destroy(struct publications *publications)
 {
 	if (publications == NULL)
 		return;
-	timer_stop(publications->link->timers, &publications->expiry);
-	LIST_EACH(&publications->waiting, link) {
-		list_remove(link);
-		forget(publication_of(link));
-	}
-	assert(publications->count == 0);
+	assert(list_empty(&publications->waiting));
+	timer_stop(shared_of(publications->topic)->timers, &publications->expiry);
 	free(publications);
 }

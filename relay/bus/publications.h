@@ -1,33 +1,35 @@
 /*
- * What the node publishes, in one order, each parcel kept until Redis has answered.
+ * What is published in a mesh, in one order, each parcel kept until Redis has answered.
  *
- * While the link is up it is sent at once. Else it waits, for a few seconds at most, and leaves in
- * order when the link is up again. What was sent and not answered when a session ended is never
- * sent again: it may have arrived. Both together have a bound.
+ * While the topic is up it is sent at once. Else it waits, for a few seconds at most, and leaves in
+ * order when the topic is up again. What was sent and not answered when a session ended is never
+ * sent again: it may have arrived. What a shard refused because the mesh has moved to another was
+ * surely not published: it takes its place in the queue again.
  */
 #pragma once
 
 #include "mesh/ports.h"
 
-struct link;
 struct publications;
+struct traffic;
 
 /* Returns owned. */
-struct publications *publications_create(struct link *link);
-/* The session must be gone. Accepts NULL. */
+struct publications *publications_create(struct topic *topic);
+/* Nothing may be left: what is kept keeps the topic. Accepts NULL. */
 void publications_destroy(struct publications *publications);
 
 /* See bus_port.publish(). */
-bool publications_add(struct publications *publications, struct topic *topic, struct slice target,
+bool publications_add(struct publications *publications, struct slice target,
                       const struct slice *parts, size_t part_count, uint32_t connection);
 
-/* The link is up: sends what waits. */
+/* The topic is up: sends what waits. */
 void publications_release(struct publications *publications);
 
-/* The link is no longer up. */
+/* The topic is no longer up. */
 void publications_hold(struct publications *publications);
 
-/* At the end of a turn: tells the hub if there is too much. */
-void publications_turn(struct publications *publications);
+/* The topic moves, and what waits with it. */
+void publications_move(struct publications *publications, struct traffic *from, struct traffic *to);
 
-bool publications_none(const struct publications *publications);
+/* The topic's link is gone for good. */
+void publications_give_up(struct publications *publications);

@@ -1,17 +1,20 @@
 /*
- * The happy path, the same for the first session and for those after a loss:
+ * The happy path, the same for the first session, for those after a loss, and on a shard that the
+ * mesh has moved to:
  *
- *	SCRIPTS      load the scripts
- *	SUBSCRIBING  subscribe all that is held, the node's own channel last: its answer ends it
+ *	SUBSCRIBING  until all that was subscribed is answered
  *	ANNOUNCING   announce the peers of this node again, quietly: 5,000 nodes that tell each other
  *	             what all of them know would be 25 million deliveries. Whose lease was gone has been,
  *	             or may have been, told offline: those are announced once more aloud; unless Redis
  *	             itself is so young that it has just lost everybody
- *	WAITING      a second, if Redis has lost its subscribers too: others must be back to hear us
+ *	WAITING      a second, if the subscribers of the other nodes are gone, too: they must be back to
+ *	             hear us
  *	DONE         what was published meanwhile leaves
  *
- * Failures: the session ends: recovery_stop(), and all of it anew in the next. Redis refuses an
- * announce (it is full): the lease will be found gone by its next refresh, and be announced then.
+ * Failures: the session ends or the topic moves: recovery_stop(), and all of it anew. Redis refuses
+ * an announce (it is full): the lease will be found gone by its next refresh, and be announced then.
+ *
+ * All recoveries of a link share CALLS_MAX calls under way; who gets none waits for its turn.
  */
 #include "bus/recovery.h"
 
@@ -23,10 +26,7 @@
 #include "bus/inbox.h"
 #include "bus/leaves.h"
 #include "bus/link.h"
-#include "bus/listings.h"
-#include "bus/probe.h"
 #include "bus/publications.h"
-#include "bus/scripts.h"
 #include "bus/session.h"
 #include "bus/subscriptions.h"
 #include "bus/topic.h"
@@ -34,10 +34,10 @@
 #include "common/timers.h"
 
 #define PEERS_PER_CALL 100
-#define CALLS_MAX 10 /* in flight */
+#define CALLS_MAX 10 /* in flight, of a link */
 #define NEW_REDIS_MS 1000
 
-enum phase { OFF, SCRIPTS, SUBSCRIBING, ANNOUNCING, WAITING, DONE };
+enum phase { OFF, SUBSCRIBING, ANNOUNCING, WAITING, DONE };
 
 /* Inboxes, each counted, worked off from the front. */
 struct queue {
@@ -48,12 +48,24 @@ struct queue {
 };
 
 struct recovery {
-	struct link *link;
+	struct topic *topic;
+	struct link *link; /* of the topic, when it started */
 	enum phase phase;
+	struct fence *fence;
 	struct queue quiet; /* all */
 	struct queue loud;  /* those whose lease was gone */
 	unsigned calls;
+	unsigned round; /* answers to calls of an earlier one do not count */
+	struct list turn;
 	struct timer wait;
+	bool moved;
+};
+
+/* An announce under way. */
+struct call {
+	struct recovery *recovery; /* kept by the inboxes of its claims */
+	struct link *link;
+	unsigned round;
 };
 
 static void queue_add(struct queue *queue, struct inbox *inbox)
@@ -90,17 +102,14 @@ static void finish(struct recovery *recovery)
 	struct link *link = recovery->link;
 
 	recovery->phase = DONE;
-	session_settled(link->session);
-	publications_release(link->publications);
-	link_tell(link, NULL);
+	link->recovering--;
+	publications_release(topic_publications(recovery->topic));
+	link_look(link);
 }
 
 static void on_wait(void *context)
 {
-	struct recovery *recovery = context;
-
-	if (session_is_ready(recovery->link->session))
-		finish(recovery);
+	finish(context);
 }
 
 static void finish_announcing(struct recovery *recovery)
@@ -110,10 +119,10 @@ static void finish_announcing(struct recovery *recovery)
 	recovery->phase = WAITING;
 	queue_fini(&recovery->quiet);
 	queue_fini(&recovery->loud);
-	leaves_repeat(link->leaves);
-	topics_recovered(link);
-	if (session_redis_is_new(link->session))
-		timer_set(link->timers, &recovery->wait, NEW_REDIS_MS);
+	leaves_repeat(recovery->topic);
+	topic_recovered(recovery->topic);
+	if (recovery->moved || session_redis_is_new(link->session))
+		timer_set(link->shared->timers, &recovery->wait, NEW_REDIS_MS);
 	else
 		finish(recovery);
 }
@@ -132,52 +141,65 @@ static void on_announced(struct recovery *recovery, const struct claim *claim)
 	if (claim->answer == ANNOUNCE_TAKEN)
 		lease_answered(owner, ANNOUNCE_TAKEN);
 	else if (claim->answer == ANNOUNCE_ONLINE && !claim->loud &&
-	         session_redis_age_ms(link->session) >= link_hold_off_ms(link))
+	         session_redis_age_ms(link->session) >= shared_hold_off_ms(link->shared))
 		queue_add(&recovery->loud, claim->inbox);
+}
+
+static void next_turn(struct link *link)
+{
+	while (link->recovery_calls < CALLS_MAX && !list_empty(&link->recoveries_waiting)) {
+		struct list *turn = link->recoveries_waiting.next;
+		list_remove(turn);
+		go_on(LIST_ENTRY(turn, struct recovery, turn));
+	}
 }
 
 static void on_answer(void *context, struct list *claims)
 {
-	struct recovery *recovery = context;
+	struct call call = *(struct call *)context;
+	struct recovery *recovery = call.recovery;
 
-	recovery->calls--;
-	LIST_EACH(claims, link)
-		on_announced(recovery, LIST_ENTRY(link, struct claim, link));
-	go_on(recovery);
+	free(context);
+	call.link->recovery_calls--;
+	if (call.round == recovery->round) {
+		recovery->calls--;
+		LIST_EACH(claims, link)
+			on_announced(recovery, LIST_ENTRY(link, struct claim, link));
+		go_on(recovery);
+	}
+	next_turn(call.link);
 }
 
 /*
- * Moves peers of one mesh from the queue to the lists of what is to be sent. Returns their topic,
- * NULL if the queue is empty.
+ * Moves peers from the queue to the lists of what is to be sent. Returns false if there are none.
  */
-static struct topic *gather(struct queue *queue, bool aloud, struct list *quiet, struct list *loud)
+static bool gather(struct queue *queue, bool aloud, struct list *quiet, struct list *loud)
 {
-	struct topic *topic = NULL;
 	struct inbox *inbox;
 	size_t count = 0;
 
 	while (count < PEERS_PER_CALL && (inbox = queue_first(queue)) != NULL) {
 		struct announcement announcement;
 		struct lease *owner = inbox_owner(inbox);
-		if (owner != NULL && topic != NULL && topic != inbox_topic(inbox))
-			break;
 		if (owner != NULL && lease_restate(owner, &announcement)) {
 			announcement.loud = announcement.loud || aloud;
 			struct claim *claim = claim_create(inbox, &announcement);
 			list_append(announcement.loud ? loud : quiet, &claim->link);
-			topic = inbox_topic(inbox);
 			count++;
 		}
 		queue_drop(queue);
 	}
-	return topic;
+	return count > 0;
 }
 
-static void send(struct recovery *recovery, struct topic *topic, struct list *claims)
+static void send(struct recovery *recovery, struct list *claims)
 {
 	while (!list_empty(claims)) {
+		struct call *call = mem_alloc(sizeof(*call));
+		*call = (struct call){recovery, recovery->link, recovery->round};
 		recovery->calls++;
-		claims_send(topic, claims, on_answer, recovery);
+		recovery->link->recovery_calls++;
+		claims_send(recovery->topic, claims, on_answer, call);
 	}
 }
 
@@ -188,74 +210,85 @@ static bool send_some(struct recovery *recovery, struct queue *queue, bool aloud
 
 	list_init(&quiet);
 	list_init(&loud);
-	struct topic *topic = gather(queue, aloud, &quiet, &loud);
-	if (topic == NULL)
+	if (!gather(queue, aloud, &quiet, &loud))
 		return false;
-	send(recovery, topic, &quiet);
-	send(recovery, topic, &loud);
+	send(recovery, &quiet);
+	send(recovery, &loud);
 	return true;
+}
+
+static bool has_work(const struct recovery *recovery)
+{
+	return queue_first(&recovery->quiet) != NULL || queue_first(&recovery->loud) != NULL;
+}
+
+static bool is_announcing(const struct recovery *recovery)
+{
+	return recovery->phase == ANNOUNCING && session_is_ready(recovery->link->session);
 }
 
 static void go_on(struct recovery *recovery)
 {
-	if (recovery->phase != ANNOUNCING || !session_is_ready(recovery->link->session))
-		return;
-	while (recovery->calls < CALLS_MAX && (send_some(recovery, &recovery->quiet, false) ||
-	                                       send_some(recovery, &recovery->loud, true)))
+	struct link *link = recovery->link;
+	struct topic *topic =
+		topic_ref(recovery->topic); /* what is dropped may be the last of it */
+
+	while (is_announcing(recovery) && link->recovery_calls < CALLS_MAX &&
+	       (send_some(recovery, &recovery->quiet, false) ||
+	        send_some(recovery, &recovery->loud, true)))
 		;
-	if (recovery->calls == 0)
+	if (is_announcing(recovery) && has_work(recovery)) {
+		list_remove(&recovery->turn);
+		list_append(&link->recoveries_waiting, &recovery->turn);
+	} else if (is_announcing(recovery) && recovery->calls == 0) {
 		finish_announcing(recovery);
-}
-
-/* ---- Beginning */
-
-void recovery_start(struct recovery *recovery)
-{
-	struct link *link = recovery->link;
-
-	recovery->phase = SCRIPTS;
-	probe_start(link->probe);
-	scripts_load(link->scripts);
-	listings_ask(link->listings);
-	link_tell(link, NULL);
-}
-
-void recovery_scripts_loaded(struct recovery *recovery)
-{
-	recovery->phase = SUBSCRIBING;
-	subscriptions_restore(recovery->link->subscriptions);
-	probe_subscribe(recovery->link->probe);
-}
-
-void recovery_subscribed(struct recovery *recovery)
-{
-	struct link *link = recovery->link;
-
-	session_connected(link->session);
-	recovery->phase = ANNOUNCING;
-	for (struct topic *topic = topic_next(link, NULL); topic != NULL;
-	     topic = topic_next(link, topic)) {
-		struct list *inboxes = topic_inboxes(topic);
-		for (struct inbox *inbox = inbox_next(inboxes, NULL); inbox != NULL;
-		     inbox = inbox_next(inboxes, inbox))
-			queue_add(&recovery->quiet, inbox);
 	}
+	topic_unref(topic);
+}
+
+static void on_subscribed(void *context)
+{
+	struct recovery *recovery = context;
+	struct list *inboxes = topic_inboxes(recovery->topic);
+
+	recovery->fence = NULL;
+	recovery->phase = ANNOUNCING;
+	for (struct inbox *inbox = inbox_next(inboxes, NULL); inbox != NULL;
+	     inbox = inbox_next(inboxes, inbox))
+		queue_add(&recovery->quiet, inbox);
 	go_on(recovery);
+}
+
+/* ---- Beginning and ending */
+
+void recovery_start(struct recovery *recovery, bool moved)
+{
+	assert(recovery->phase == OFF);
+	recovery->moved = moved;
+	recovery->link = topic_link(recovery->topic);
+	recovery->link->recovering++;
+	recovery->round++;
+	recovery->calls = 0;
+	recovery->phase = SUBSCRIBING;
+	recovery->fence =
+		subscriptions_fence(recovery->link->subscriptions, on_subscribed, recovery);
 }
 
 void recovery_stop(struct recovery *recovery)
 {
-	struct link *link = recovery->link;
-
-	assert(recovery->calls == 0);
+	if (recovery->phase == OFF)
+		return;
+	if (recovery->phase != DONE)
+		recovery->link->recovering--;
 	recovery->phase = OFF;
-	timer_stop(link->timers, &recovery->wait);
+	recovery->round++;
+	fence_cancel(recovery->fence);
+	recovery->fence = NULL;
+	list_remove(&recovery->turn);
+	timer_stop(recovery->link->shared->timers, &recovery->wait);
 	queue_fini(&recovery->quiet);
 	queue_fini(&recovery->loud);
-	probe_stop(link->probe);
-	publications_hold(link->publications);
-	subscriptions_lost(link->subscriptions);
-	topics_lost(link);
+	publications_hold(topic_publications(recovery->topic));
 }
 
 bool recovery_is_announced(const struct recovery *recovery)
@@ -263,16 +296,12 @@ bool recovery_is_announced(const struct recovery *recovery)
 	return recovery->phase >= WAITING && session_is_ready(recovery->link->session);
 }
 
-bool recovery_is_done(const struct recovery *recovery)
-{
-	return recovery->phase == DONE;
-}
-
-struct recovery *recovery_create(struct link *link)
+struct recovery *recovery_create(struct topic *topic)
 {
 	struct recovery *recovery = mem_zero(sizeof(*recovery));
 
-	recovery->link = link;
+	recovery->topic = topic;
+	list_init(&recovery->turn);
 	timer_init(&recovery->wait, on_wait, recovery);
 	return recovery;
 }
@@ -281,8 +310,9 @@ void recovery_destroy(struct recovery *recovery)
 {
 	if (recovery == NULL)
 		return;
-	timer_stop(recovery->link->timers, &recovery->wait);
-	queue_fini(&recovery->quiet);
-	queue_fini(&recovery->loud);
+	if (recovery->phase != OFF) {
+		recovery_stop(recovery);
+		link_look(recovery->link);
+	}
 	free(recovery);
 }

@@ -1,29 +1,27 @@
 /*
- * From two connections to a link that is up: the scripts, the subscriptions, the peers that this
- * node holds, the rosters, and last what waits to be published.
+ * From a link that can be used to a topic that is up: its channels are subscribed, the peers that
+ * this node holds are announced, what they left is told.
  */
 #pragma once
 
 #include <stdbool.h>
 
-struct link;
 struct recovery;
+struct topic;
 
 /* Returns owned. */
-struct recovery *recovery_create(struct link *link);
+struct recovery *recovery_create(struct topic *topic);
 /* Accepts NULL. */
 void recovery_destroy(struct recovery *recovery);
 
-/* Both connections are greeted. */
-void recovery_start(struct recovery *recovery);
-void recovery_scripts_loaded(struct recovery *recovery);
-void recovery_subscribed(struct recovery *recovery);
+/*
+ * All subscriptions of the topic have been asked for. `moved`: from another link, so that the
+ * other nodes have to come here as well.
+ */
+void recovery_start(struct recovery *recovery, bool moved);
 
-/* The session is over; all callbacks were called. */
+/* The session is over, or the topic moves. */
 void recovery_stop(struct recovery *recovery);
 
-/* This node's peers are announced again. */
+/* The peers are announced, and what comes after them may be sent. */
 bool recovery_is_announced(const struct recovery *recovery);
-
-/* All is done. */
-bool recovery_is_done(const struct recovery *recovery);

@@ -64,8 +64,8 @@ static void send(struct topic *topic, const struct refresh *some, size_t count)
 		call->inboxes[i] = some[i].inbox;
 		command_add(command, inbox_key(some[i].inbox));
 	}
-	command_add(command, slice_of(link->node_text));
-	command_add_number(command, link->settings->ttl_ms);
+	command_add(command, slice_of(link->shared->node_text));
+	command_add_number(command, link->shared->settings->ttl_ms);
 	for (size_t i = 0; i < count; i++)
 		command_add_number(command, now > some[i].heard_ms ? now - some[i].heard_ms : 0);
 	scripts_send(link->scripts, SCRIPT_REFRESH, on_answer, call);
@@ -113,12 +113,12 @@ void refreshes_add(struct refreshes *refreshes, struct inbox *inbox, uint64_t he
 	}
 	refreshes->pending[refreshes->count++] = (struct refresh){inbox_ref(inbox), heard_ms};
 	if (!timer_is_set(&refreshes->timer))
-		timer_set(link->timers, &refreshes->timer, GATHER_MS);
+		timer_set(link->shared->timers, &refreshes->timer, GATHER_MS);
 }
 
 void refreshes_lost(struct refreshes *refreshes)
 {
-	timer_stop(topic_link(refreshes->topic)->timers, &refreshes->timer);
+	timer_stop(topic_link(refreshes->topic)->shared->timers, &refreshes->timer);
 	while (refreshes->count > 0)
 		inbox_unref(refreshes->pending[--refreshes->count].inbox);
 }
@@ -136,7 +136,7 @@ void refreshes_destroy(struct refreshes *refreshes)
 {
 	if (refreshes == NULL)
 		return;
-	timer_stop(topic_link(refreshes->topic)->timers, &refreshes->timer);
+	timer_stop(topic_link(refreshes->topic)->shared->timers, &refreshes->timer);
 	free(refreshes->pending);
 	free(refreshes);
 }

@@ -13,7 +13,7 @@ struct scripts *scripts_create(struct link *link);
 /* Accepts NULL. */
 void scripts_destroy(struct scripts *scripts);
 
-/* Loads all of them; recovery_scripts_loaded() is called when that is done. */
+/* Loads all of them; link_begin() is called when that is done. */
 void scripts_load(struct scripts *scripts);
 
 /*
@@ -29,6 +29,9 @@ typedef void script_done(void *context, const struct redisReply *reply);
 struct buffer *scripts_begin(struct scripts *scripts, enum script script, size_t keys,
                              size_t arguments);
 void scripts_send(struct scripts *scripts, enum script script, script_done *done, void *context);
+
+/* The session is over: calls that were to be repeated are not. */
+void scripts_lost(struct scripts *scripts);
 
 /* Is so much under way that nothing should be added that can wait, or be refused? */
 bool scripts_are_busy(const struct scripts *scripts);

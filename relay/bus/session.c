@@ -3,6 +3,8 @@
  *
  *	IDLE -> RESOLVING -> CONNECTING -> READY, for ever
  *
+ * with SEEKING before RESOLVING if sentinels have to be asked who is the master.
+ *
  * Failures: the name is not found, nobody answers in time, a connection breaks or is refused, Redis
  * says that it is not (or no longer) the right one, the probe finds one of the two deaf, or we
  * stood still ourselves. All of them go through session_fail() to FAILING, which lasts until the
@@ -10,7 +12,7 @@
  * both connections are closed (all callbacks hear NULL) and
  *
  *	FAILING -> CONNECTING   if the name has another address that was not tried yet
- *	FAILING -> WAITING -> RESOLVING   after a random part of 50 ms, 100 ms, ... 5 s
+ *	FAILING -> WAITING -> RESOLVING or SEEKING   after a random part of 50 ms, 100 ms, ... 5 s
  */
 #include "bus/session.h"
 
@@ -20,12 +22,14 @@
 
 #include <event2/event.h>
 
+#include "bus/cluster.h"
 #include "bus/command.h"
 #include "bus/greeting.h"
 #include "bus/link.h"
 #include "bus/probe.h"
-#include "bus/recovery.h"
 #include "bus/reply.h"
+#include "bus/sentinel.h"
+#include "bus/subscriptions.h"
 #include "common/log.h"
 #include "common/memory.h"
 #include "common/random.h"
@@ -39,20 +43,23 @@
 #define RUN_ID_BYTES 41
 #define ERROR_LOG_MS 10000 /* at most one log line about refused commands in that time */
 
-enum state { IDLE, RESOLVING, CONNECTING, READY, FAILING, WAITING };
+enum state { IDLE, SEEKING, RESOLVING, CONNECTING, READY, FAILING, WAITING };
 
 static const uint8_t moves[] = {
-	[IDLE] = 1 << RESOLVING,
+	[IDLE] = 1 << SEEKING | 1 << RESOLVING,
+	[SEEKING] = 1 << RESOLVING | 1 << FAILING,
 	[RESOLVING] = 1 << CONNECTING | 1 << FAILING,
 	[CONNECTING] = 1 << READY | 1 << FAILING,
 	[READY] = 1 << FAILING,
 	[FAILING] = 1 << CONNECTING | 1 << WAITING,
-	[WAITING] = 1 << RESOLVING,
+	[WAITING] = 1 << SEEKING | 1 << RESOLVING,
 };
 
 struct session {
 	struct link *link;
-	char target[TARGET_BYTES];
+	char target[TARGET_BYTES]; /* where to: for logs */
+	struct sentinel *sentinel; /* NULL: none is asked */
+	struct address_host host;  /* name is owned; NULL: a unix socket */
 	struct line *commands;
 	struct line *subscriber;
 	enum state state;
@@ -96,13 +103,14 @@ bool session_is_ready(const struct session *session)
 static void connect_lines(struct session *session)
 {
 	const struct endpoint *endpoint = &session->endpoints[session->endpoint_at];
+	struct tls *tls = session->link->shared->tls;
 	char reason[LINE_REASON_BYTES];
 
 	move(session, CONNECTING);
 	session->greeted = 0;
-	timer_set(session->link->timers, &session->deadline, CONNECT_MS_MAX);
-	if (!line_open(session->commands, endpoint, reason) ||
-	    !line_open(session->subscriber, endpoint, reason))
+	timer_set(session->link->shared->timers, &session->deadline, CONNECT_MS_MAX);
+	if (!line_open(session->commands, endpoint, tls, session->host.name, reason) ||
+	    !line_open(session->subscriber, endpoint, tls, session->host.name, reason))
 		session_fail(session, reason);
 }
 
@@ -122,31 +130,74 @@ static void on_found(void *context, const struct endpoint *found, size_t count, 
 
 static void resolve(struct session *session)
 {
-	const struct address *address = &session->link->address;
+	struct shared *shared = session->link->shared;
 
 	move(session, RESOLVING);
 	session->endpoint_at = 0;
-	if (address->host_count > 0) {
-		timer_set(session->link->timers, &session->deadline, CONNECT_MS_MAX);
-		session->lookup = lookup_start(session->link->base, address->hosts[0].name,
-		                               address->hosts[0].port, on_found, session);
+	if (session->host.name != NULL) {
+		timer_set(shared->timers, &session->deadline, CONNECT_MS_MAX);
+		session->lookup = lookup_start(shared->base, session->host.name, session->host.port,
+		                               on_found, session);
 		return;
 	}
 	session->endpoint_count = 1;
 	session->endpoints[0].port = 0;
-	snprintf(session->endpoints[0].name, ENDPOINT_BYTES_MAX, "%s", address->path);
+	snprintf(session->endpoints[0].name, ENDPOINT_BYTES_MAX, "%s", shared->address.path);
 	connect_lines(session);
+}
+
+/* Who is the master is asked anew each time. */
+static void begin(struct session *session)
+{
+	if (session->sentinel == NULL) {
+		resolve(session);
+		return;
+	}
+	move(session, SEEKING);
+	sentinel_seek(session->sentinel);
+}
+
+static void set_host(struct session *session, const struct address_host *host)
+{
+	char *name = mem_copy(host->name, strlen(host->name) + 1);
+
+	free(session->host.name);
+	session->host = (struct address_host){name, host->port};
+	snprintf(session->target, sizeof(session->target), "%s:%u", host->name, host->port);
+}
+
+void session_found(struct session *session, const struct address_host *master)
+{
+	if (session->state != SEEKING)
+		return;
+	set_host(session, master);
+	resolve(session);
+}
+
+bool session_is_with(const struct session *session, const struct address_host *master)
+{
+	return session->host.name != NULL && session->host.port == master->port &&
+	       strcmp(session->host.name, master->name) == 0;
+}
+
+void session_elsewhere(struct session *session)
+{
+	if (session->state == WAITING)
+		timer_set(session->link->shared->timers, &session->retry,
+		          random_below(BACKOFF_MS_FIRST));
+	else
+		session_fail(session, "the sentinels have another master");
 }
 
 void session_start(struct session *session)
 {
 	if (session->state == IDLE)
-		resolve(session);
+		begin(session);
 }
 
 static void on_retry(void *context)
 {
-	resolve(context);
+	begin(context);
 }
 
 static void on_deadline(void *context)
@@ -180,12 +231,12 @@ void session_greeted(struct session *session)
 		return;
 	move(session, READY);
 	session->ready_ms = link_now_ms(session->link);
-	recovery_start(session->link->recovery);
+	link_greeted(session->link);
 }
 
 void session_connected(struct session *session)
 {
-	timer_stop(session->link->timers, &session->deadline);
+	timer_stop(session->link->shared->timers, &session->deadline);
 }
 
 void session_settled(struct session *session)
@@ -236,7 +287,7 @@ static void wait_to_retry(struct session *session)
 		most = BACKOFF_MS_MAX;
 	session->failures++;
 	move(session, WAITING);
-	timer_set(session->link->timers, &session->retry, random_below(most + 1));
+	timer_set(session->link->shared->timers, &session->retry, random_below(most + 1));
 }
 
 static void on_fall(evutil_socket_t fd, short what, void *context)
@@ -245,7 +296,7 @@ static void on_fall(evutil_socket_t fd, short what, void *context)
 
 	(void)fd;
 	(void)what;
-	timer_stop(session->link->timers, &session->deadline);
+	timer_stop(session->link->shared->timers, &session->deadline);
 	lookup_cancel(session->lookup);
 	session->lookup = NULL;
 	line_close(session->commands);
@@ -258,42 +309,40 @@ static void on_fall(evutil_socket_t fd, short what, void *context)
 	}
 	wait_to_retry(session);
 	if (session->failed_in == READY)
-		recovery_stop(session->link->recovery);
+		link_lost(session->link);
 	link_tell(session->link, session->reason);
 }
 
 /* ---- Talking */
 
-void session_command(struct session *session, struct slice command, redisCallbackFn *callback,
-                     void *context)
+void session_command(struct session *session, struct slice command, line_done *done, void *context)
 {
 	assert(session->state == READY);
-	line_send(session->commands, command, callback, context);
+	line_send(session->commands, command, done, context);
 }
 
-void session_ask(struct session *session, const struct slice *words, size_t count,
-                 redisCallbackFn *callback, void *context)
+void session_ask(struct session *session, const struct slice *words, size_t count, line_done *done,
+                 void *context)
 {
 	struct buffer *command = link_command(session->link, count);
 
 	for (size_t i = 0; i < count; i++)
 		command_add(command, words[i]);
-	session_command(session, command_end(command), callback, context);
+	session_command(session, command_end(command), done, context);
 }
 
-void session_subscriber(struct session *session, struct slice command, redisCallbackFn *callback,
-                        void *context)
+void session_subscriber(struct session *session, struct slice command)
 {
 	assert(session->state == READY);
-	line_send(session->subscriber, command, callback, context);
+	line_send(session->subscriber, command, NULL, NULL);
 }
 
 /* Errors that say something about this Redis, not about the command: it is not to be used now. */
 static bool ends_session(struct slice error)
 {
-	static const char *const starts[] = {"READONLY ", "NOREPLICAS ",  "MASTERDOWN ",
-	                                     "LOADING ",  "NOAUTH ",      "WRONGPASS ",
-	                                     "MOVED ",    "CLUSTERDOWN ", "UNBLOCKED "};
+	static const char *const starts[] = {"READONLY ",    "NOREPLICAS ", "MASTERDOWN ",
+	                                     "LOADING ",     "NOAUTH ",     "WRONGPASS ",
+	                                     "CLUSTERDOWN ", "UNBLOCKED "};
 
 	for (size_t i = 0; i < sizeof(starts) / sizeof(starts[0]); i++)
 		if (slice_starts(error, slice_of(starts[i])))
@@ -305,26 +354,68 @@ static void log_error_reply(struct session *session, struct slice error)
 {
 	uint64_t now = link_now_ms(session->link);
 
-	metric_add(session->link->meters.errors, 1);
+	metric_add(session->link->shared->meters.errors, 1);
 	if (session->error_logged_ms != 0 && now - session->error_logged_ms < ERROR_LOG_MS)
 		return;
 	session->error_logged_ms = now;
 	log_warn("redis_refused", LOG_SLICE("error", error));
 }
 
-enum answer session_judge(struct session *session, const redisReply *reply)
+/* A Cluster's way to say that a slot is, or will soon be, another shard's. */
+static bool is_elsewhere(struct session *session, struct slice error)
 {
-	if (reply == NULL || (session->state != READY && session->state != CONNECTING))
+	struct cluster *cluster = session->link->shared->cluster;
+
+	if (!slice_starts(error, SLICE("MOVED ")))
+		return false;
+	if (cluster != NULL)
+		cluster_moved(cluster, session->link, error);
+	else
+		session_fail(session,
+		             "this Redis is a Cluster: its URL begins with redis+cluster://");
+	return true;
+}
+
+/* Those are answered by asking once more: see scripts.c. */
+static bool is_for_later(struct slice error)
+{
+	return slice_starts(error, SLICE("NOSCRIPT ")) || slice_starts(error, SLICE("ASK ")) ||
+	       slice_starts(error, SLICE("TRYAGAIN "));
+}
+
+static enum answer judge(void *context, const redisReply *reply)
+{
+	struct session *session = context;
+
+	if (session->state != READY && session->state != CONNECTING)
 		return ANSWER_LOST;
 	if (reply->type != REDIS_REPLY_ERROR)
 		return ANSWER_OK;
+	if (is_elsewhere(session, reply_text(reply)))
+		return ANSWER_LOST;
 	if (ends_session(reply_text(reply))) {
 		session_fail(session, reply->str);
 		return ANSWER_LOST;
 	}
-	if (!slice_starts(reply_text(reply), SLICE("NOSCRIPT ")))
+	if (!is_for_later(reply_text(reply)))
 		log_error_reply(session, reply_text(reply));
 	return ANSWER_ERROR;
+}
+
+static void on_heard(void *context, const redisReply *reply)
+{
+	struct session *session = context;
+
+	switch (judge(session, reply)) {
+	case ANSWER_OK:
+		subscriptions_heard(session->link->subscriptions, reply);
+		break;
+	case ANSWER_ERROR:
+		session_fail(session, reply->str);
+		break;
+	case ANSWER_LOST:
+		break;
+	}
 }
 
 uint64_t session_command_heard_ms(const struct session *session)
@@ -362,15 +453,34 @@ const char *session_target(const struct session *session)
 
 struct session *session_create(struct link *link)
 {
-	static const struct line_handler commands = {on_commands_opened, on_lost, may_read};
-	static const struct line_handler subscriber = {on_subscriber_opened, on_lost, may_read};
+	static const struct line_handler commands = {
+		.opened = on_commands_opened,
+		.lost = on_lost,
+		.may_read = may_read,
+		.judge = judge,
+		.heard = on_heard,
+	};
+	static const struct line_handler subscriber = {
+		.opened = on_subscriber_opened,
+		.lost = on_lost,
+		.may_read = may_read,
+		.judge = judge,
+		.heard = on_heard,
+	};
+	struct shared *shared = link->shared;
 	struct session *session = mem_zero(sizeof(*session));
 
 	session->link = link;
-	address_describe(&link->address, session->target, sizeof(session->target));
-	session->commands = line_create(link->base, &commands, session);
-	session->subscriber = line_create(link->base, &subscriber, session);
-	session->fall = event_new(link->base, -1, 0, on_fall, session);
+	address_describe(&shared->address, session->target, sizeof(session->target));
+	if (link->target.name != NULL)
+		set_host(session, &link->target);
+	else if (shared->address.form == ADDRESS_SENTINEL)
+		session->sentinel = sentinel_create(shared, session);
+	else if (shared->address.form == ADDRESS_SINGLE && shared->address.host_count > 0)
+		set_host(session, &shared->address.hosts[0]);
+	session->commands = line_create(shared->base, &commands, session);
+	session->subscriber = line_create(shared->base, &subscriber, session);
+	session->fall = event_new(shared->base, -1, 0, on_fall, session);
 	if (session->fall == NULL)
 		abort();
 	timer_init(&session->retry, on_retry, session);
@@ -381,10 +491,12 @@ struct session *session_create(struct link *link)
 void session_stop(struct session *session)
 {
 	session->state = WAITING; /* for a retry that does not come */
-	timer_stop(session->link->timers, &session->retry);
-	timer_stop(session->link->timers, &session->deadline);
+	timer_stop(session->link->shared->timers, &session->retry);
+	timer_stop(session->link->shared->timers, &session->deadline);
 	lookup_cancel(session->lookup);
 	session->lookup = NULL;
+	sentinel_destroy(session->sentinel);
+	session->sentinel = NULL;
 	line_close(session->commands);
 	line_close(session->subscriber);
 }
@@ -396,5 +508,6 @@ void session_destroy(struct session *session)
 	line_destroy(session->commands);
 	line_destroy(session->subscriber);
 	event_free(session->fall);
+	free(session->host.name);
 	free(session);
 }

@@ -2,11 +2,12 @@
  * The happy path: SUBSCRIBE, its answer, messages, UNSUBSCRIBE, its answer.
  *
  * Failures: the session ends; subscriptions_restore() subscribes in the next one what is held then.
- * A SUBSCRIBE that Redis refuses has no answer that hiredis could give to anybody: it closes the
- * connection, with what Redis said as the reason.
+ * Redis refuses: the session fails, with what Redis said as the reason. A shard refuses because the
+ * slot has moved, or says by itself that a subscription has ended for that reason: the Cluster is
+ * asked where it is now.
  *
- * One SUBSCRIBE per channel, so that hiredis, which looks each message's channel up anyway, hands
- * us the subscription with it: no second look-up.
+ * All answers name their channel, and are told apart by that, not by their order: a shard that
+ * gives a slot away answers once more than it was asked.
  */
 #include "bus/subscriptions.h"
 
@@ -24,6 +25,7 @@
 struct subscriptions {
 	struct link *link;
 	struct table table;
+	struct list fences;
 	bool on; /* restored in this session */
 };
 
@@ -35,8 +37,19 @@ struct subscription {
 	void *context;
 	unsigned subscribing;   /* answers to come */
 	unsigned unsubscribing; /* answers to come */
-	bool known;             /* to hiredis, which has a pointer to it */
 };
+
+/* A PING, answered when all before it is. */
+struct fence {
+	struct list link;
+	void (*done)(void *context); /* NULL: cancelled */
+	void *context;
+};
+
+static bool is_on(const struct subscriptions *subscriptions)
+{
+	return subscriptions->on && session_is_ready(subscriptions->link->session);
+}
 
 static void forget(struct subscription *subscription)
 {
@@ -47,69 +60,27 @@ static void forget(struct subscription *subscription)
 
 static void forget_if_unused(struct subscription *subscription)
 {
-	if (subscription->holder == NULL && !subscription->known)
+	if (subscription->holder == NULL && subscription->subscribing == 0 &&
+	    subscription->unsubscribing == 0)
 		forget(subscription);
 }
 
-static void on_subscribe(struct subscription *subscription)
-{
-	assert(subscription->subscribing > 0);
-	subscription->subscribing--;
-	if (subscription->holder != NULL && subscription->subscribing == 0)
-		subscription->holder->subscribed(subscription->context);
-}
+/* ---- Asking */
 
-static void on_unsubscribe(struct subscription *subscription)
-{
-	assert(subscription->unsubscribing > 0);
-	subscription->unsubscribing--;
-	if (subscription->subscribing == 0 && subscription->unsubscribing == 0) {
-		subscription->known = false;
-		forget_if_unused(subscription);
-	}
-}
-
-static void on_reply(redisAsyncContext *redis, void *reply, void *context)
-{
-	struct subscription *subscription = context;
-	struct link *link = subscription->all->link;
-
-	(void)redis;
-	if (session_judge(link->session, reply) != ANSWER_OK)
-		return;
-	struct slice kind = reply_text(reply_item(reply, 0));
-	if (slice_is(kind, "message")) {
-		probe_heard(link->probe);
-		if (subscription->holder != NULL && subscription->subscribing == 0)
-			subscription->holder->received(subscription->context,
-			                               reply_text(reply_item(reply, 2)));
-	} else if (slice_is(kind, "subscribe")) {
-		on_subscribe(subscription);
-	} else if (slice_is(kind, "unsubscribe")) {
-		on_unsubscribe(subscription);
-	}
-}
-
-static void send(struct subscription *subscription, struct slice verb)
+static void send(struct subscription *subscription, struct slice verb, struct slice sharded)
 {
 	struct link *link = subscription->all->link;
 	struct buffer *command = link_command(link, 2);
 
-	command_add(command, verb);
+	command_add(command, link->shared->cluster != NULL ? sharded : verb);
 	command_add(command, blob_slice(subscription->channel));
-	session_subscriber(link->session, command_end(command), on_reply, subscription);
-}
-
-static bool is_on(const struct subscriptions *subscriptions)
-{
-	return subscriptions->on && session_is_ready(subscriptions->link->session);
+	session_subscriber(link->session, command_end(command));
 }
 
 static void subscribe(struct subscription *subscription)
 {
 	subscription->subscribing++;
-	subscription->known = true;
-	send(subscription, SLICE("SUBSCRIBE"));
+	send(subscription, SLICE("SUBSCRIBE"), SLICE("SSUBSCRIBE"));
 }
 
 static struct subscription *find(const struct subscriptions *subscriptions, struct slice channel)
@@ -143,10 +114,103 @@ void subscription_close(struct subscription *subscription)
 	subscription->holder = NULL;
 	if (is_on(subscription->all)) {
 		subscription->unsubscribing++;
-		send(subscription, SLICE("UNSUBSCRIBE"));
+		send(subscription, SLICE("UNSUBSCRIBE"), SLICE("SUNSUBSCRIBE"));
 	}
 	forget_if_unused(subscription);
 }
+
+void subscription_drop(struct subscription *subscription)
+{
+	forget(subscription);
+}
+
+struct fence *subscriptions_fence(struct subscriptions *subscriptions, void (*done)(void *context),
+                                  void *context)
+{
+	struct fence *fence = mem_zero(sizeof(*fence));
+	struct buffer *command = link_command(subscriptions->link, 1);
+
+	fence->done = done;
+	fence->context = context;
+	list_init(&fence->link);
+	list_append(&subscriptions->fences, &fence->link);
+	command_add(command, SLICE("PING"));
+	session_subscriber(subscriptions->link->session, command_end(command));
+	return fence;
+}
+
+void fence_cancel(struct fence *fence)
+{
+	if (fence != NULL)
+		fence->done = NULL;
+}
+
+/* ---- Hearing */
+
+static void on_subscribe(struct subscription *subscription)
+{
+	if (subscription->subscribing == 0)
+		return;
+	subscription->subscribing--;
+	if (subscription->holder != NULL && subscription->subscribing == 0)
+		subscription->holder->subscribed(subscription->context);
+	else
+		forget_if_unused(subscription);
+}
+
+static void on_unsubscribe(struct subscription *subscription)
+{
+	if (subscription->unsubscribing > 0) {
+		subscription->unsubscribing--;
+		forget_if_unused(subscription);
+	} else if (subscription->holder != NULL && subscription->subscribing == 0) {
+		subscription->holder->dropped(subscription->context);
+	}
+}
+
+static void on_message(struct subscription *subscription, struct slice message)
+{
+	probe_heard(subscription->all->link->probe);
+	if (subscription->holder != NULL && subscription->subscribing == 0)
+		subscription->holder->received(subscription->context, message);
+}
+
+static void on_pong(struct subscriptions *subscriptions)
+{
+	struct fence *fence;
+
+	if (list_empty(&subscriptions->fences))
+		return;
+	fence = LIST_ENTRY(subscriptions->fences.next, struct fence, link);
+	list_remove(&fence->link);
+	if (fence->done != NULL)
+		fence->done(fence->context);
+	free(fence);
+}
+
+void subscriptions_heard(struct subscriptions *subscriptions, const redisReply *reply)
+{
+	struct slice kind = reply_text(reply_item(reply, 0));
+	struct subscription *subscription;
+
+	if (kind.data == NULL)
+		kind = reply_text(reply); /* PONG, before anything is subscribed */
+	if (slice_is(kind, "pong") || slice_is(kind, "PONG")) {
+		on_pong(subscriptions);
+		return;
+	}
+	subscription = find(subscriptions, reply_text(reply_item(reply, 1)));
+	if (subscription == NULL)
+		return;
+	if (slice_is(kind, "message") || slice_is(kind, "smessage"))
+		on_message(subscription, reply_text(reply_item(reply, 2)));
+	else if (slice_is(kind, "subscribe") || slice_is(kind, "ssubscribe"))
+		on_subscribe(subscription);
+	else if (slice_is(kind, "unsubscribe") || slice_is(kind, "sunsubscribe"))
+		on_unsubscribe(subscription);
+}
+
+/* ---- Sessions */
 
 void subscriptions_restore(struct subscriptions *subscriptions)
 {
@@ -164,11 +228,14 @@ void subscriptions_lost(struct subscriptions *subscriptions)
 	struct table_entry *entry;
 
 	subscriptions->on = false;
+	LIST_EACH(&subscriptions->fences, link) {
+		list_remove(link);
+		free(LIST_ENTRY(link, struct fence, link));
+	}
 	while ((entry = table_next(&subscriptions->table, &cursor)) != NULL) {
 		struct subscription *subscription = TABLE_HOLDER(entry, struct subscription, entry);
 		subscription->subscribing = 0;
 		subscription->unsubscribing = 0;
-		subscription->known = false;
 		forget_if_unused(subscription);
 	}
 }
@@ -178,6 +245,7 @@ struct subscriptions *subscriptions_create(struct link *link)
 	struct subscriptions *subscriptions = mem_zero(sizeof(*subscriptions));
 
 	subscriptions->link = link;
+	list_init(&subscriptions->fences);
 	table_init(&subscriptions->table);
 	return subscriptions;
 }

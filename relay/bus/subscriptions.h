@@ -1,14 +1,18 @@
 /*
- * Channels: who of us holds which, over all sessions.
+ * Channels: who of us holds which on a link, over all its sessions. On a Cluster they are sharded
+ * channels.
  *
  * A channel has at most one holder. If it is closed and opened again while Redis has not answered
  * the first yet, the commands leave in that order, and what is in force in the end is the last.
  */
 #pragma once
 
+#include <hiredis/hiredis.h>
+
 #include "common/blob.h"
 #include "common/text.h"
 
+struct fence;
 struct link;
 struct subscription;
 struct subscriptions;
@@ -17,6 +21,8 @@ struct holder {
 	/* Redis has the subscription: again in each session. Nothing is received before. */
 	void (*subscribed)(void *context);
 	void (*received)(void *context, struct slice message);
+	/* A shard has ended the subscription by itself: the slot is another's now. */
+	void (*dropped)(void *context);
 };
 
 /* Returns owned. */
@@ -25,14 +31,28 @@ struct subscriptions *subscriptions_create(struct link *link);
 void subscriptions_destroy(struct subscriptions *subscriptions);
 
 /*
- * Takes a reference of the channel's name. The subscription is borrowed until subscription_close().
+ * Takes a reference of the channel's name. The subscription is borrowed until subscription_close()
+ * or subscription_drop(), which is for a channel that is no longer this link's.
  */
 struct subscription *subscription_open(struct subscriptions *subscriptions, struct blob *channel,
                                        const struct holder *holder, void *context);
 void subscription_close(struct subscription *subscription);
+void subscription_drop(struct subscription *subscription);
 
-/* The session is ready: subscribes all that is held. */
+/*
+ * `done` is called when all is answered that was asked for before; not if the session ends first.
+ * Borrowed until then.
+ */
+struct fence *subscriptions_fence(struct subscriptions *subscriptions, void (*done)(void *context),
+                                  void *context);
+/* `done` is not called any more. Accepts NULL. */
+void fence_cancel(struct fence *fence);
+
+/* The session can be used: subscribes all that is held. */
 void subscriptions_restore(struct subscriptions *subscriptions);
 
 /* The session is over: Redis has forgotten all of it. */
 void subscriptions_lost(struct subscriptions *subscriptions);
+
+/* For session.c: something came in on the connection for subscriptions. */
+void subscriptions_heard(struct subscriptions *subscriptions, const redisReply *reply);

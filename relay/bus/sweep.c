@@ -2,7 +2,8 @@
  * The happy path: a look is TIME, the index's first entry, and the number of nodes in the mesh. If
  * that entry is due, so may others be: their ids, then the script `reap`, until none is left.
  *
- * Failures: the session ends or the topic is closed: no further step. Redis refuses: next look.
+ * Failures: the session ends, the topic is closed or moves: sweep_end(), and the answers that are to
+ * come free it. Redis refuses: next look.
  */
 #include "bus/sweep.h"
 
@@ -30,12 +31,12 @@
 #define REAP_MAX_TEXT "100"
 
 struct sweep {
-	struct topic *topic;
+	struct topic *topic; /* counted */
 	struct timer timer;
 	uint64_t redis_now_ms;
 	uint64_t earliest_ms; /* by Redis's clock; 0: nobody is there */
-	bool on;
-	bool looking; /* answers are to come */
+	unsigned under_way;
+	bool ended;
 };
 
 static struct link *link_of(const struct sweep *sweep)
@@ -50,7 +51,7 @@ static uint64_t larger(uint64_t a, uint64_t b)
 
 static uint64_t step_ms(const struct sweep *sweep)
 {
-	uint64_t quarter = link_of(sweep)->settings->ttl_ms / 4;
+	uint64_t quarter = link_of(sweep)->shared->settings->ttl_ms / 4;
 
 	return quarter < STEP_MS ? quarter : STEP_MS;
 }
@@ -59,8 +60,7 @@ static void look_in(struct sweep *sweep, uint64_t delay_ms)
 {
 	uint64_t spread = larger(step_ms(sweep), topic_nodes(sweep->topic) * SPREAD_MS_PER_NODE);
 
-	if (sweep->on)
-		timer_set(link_of(sweep)->timers, &sweep->timer, delay_ms + random_below(spread));
+	timer_set(link_of(sweep)->shared->timers, &sweep->timer, delay_ms + random_below(spread));
 }
 
 /*
@@ -69,7 +69,7 @@ static void look_in(struct sweep *sweep, uint64_t delay_ms)
  */
 static void look_again(struct sweep *sweep)
 {
-	uint64_t ttl_ms = link_of(sweep)->settings->ttl_ms;
+	uint64_t ttl_ms = link_of(sweep)->shared->settings->ttl_ms;
 	uint64_t wait_ms = ttl_ms / 2;
 
 	if (sweep->earliest_ms != 0)
@@ -81,12 +81,25 @@ static void look_again(struct sweep *sweep)
 	look_in(sweep, larger(wait_ms, step_ms(sweep)));
 }
 
-/* Keeps the topic until the answer is there. */
-static void send(struct sweep *sweep, const struct slice *words, size_t count,
-                 redisCallbackFn *callback)
+static void send(struct sweep *sweep, const struct slice *words, size_t count, line_done *done)
 {
-	topic_ref(sweep->topic);
-	session_ask(link_of(sweep)->session, words, count, callback, sweep);
+	sweep->under_way++;
+	session_ask(link_of(sweep)->session, words, count, done, sweep);
+}
+
+/* The answer is here. Returns false if it is of no use, and then the sweep may be gone. */
+static bool goes_on(struct sweep *sweep)
+{
+	struct topic *topic = sweep->topic;
+
+	sweep->under_way--;
+	if (!sweep->ended)
+		return true;
+	if (sweep->under_way == 0) {
+		free(sweep);
+		topic_unref(topic);
+	}
+	return false;
 }
 
 /* ---- Reaping */
@@ -102,19 +115,18 @@ static void on_reaped(void *context, const struct redisReply *reply)
 {
 	struct reaping *reaping = context;
 	struct sweep *sweep = reaping->sweep;
-	struct topic *topic = sweep->topic;
 	bool more = reaping->count == REAP_MAX;
 
 	free(reaping);
-	metric_add(link_of(sweep)->meters.reaped, reply_number(reply, 0));
-	if (reply != NULL && sweep->on && more) {
+	metric_add(link_of(sweep)->shared->meters.reaped, reply_number(reply, 0));
+	if (!goes_on(sweep))
+		return;
+	if (reply != NULL && more && session_is_ready(link_of(sweep)->session)) {
 		ask_who_is_due(sweep);
 	} else {
-		sweep->looking = false;
 		sweep->earliest_ms = sweep->redis_now_ms; /* unknown now: the next look is soon */
 		look_again(sweep);
 	}
-	topic_unref(topic);
 }
 
 static void reap(struct sweep *sweep, const redisReply *due)
@@ -135,28 +147,24 @@ static void reap(struct sweep *sweep, const redisReply *due)
 		buffer_append(command, id);
 		buffer_append(command, SLICE("\r\n"));
 	}
-	command_add(command, link_head(link, PARCEL_OFFLINE, head));
+	command_add(command, shared_head(link->shared, PARCEL_OFFLINE, head));
 	for (size_t i = 0; i < count; i++)
 		command_add(command, reply_text(reply_item(due, i)));
 	*reaping = (struct reaping){sweep, count};
-	topic_ref(sweep->topic);
+	sweep->under_way++;
 	scripts_send(link->scripts, SCRIPT_REAP, on_reaped, reaping);
 }
 
-static void on_due(redisAsyncContext *redis, void *reply, void *context)
+static void on_due(void *context, enum answer answer, const redisReply *reply)
 {
 	struct sweep *sweep = context;
-	struct topic *topic = sweep->topic;
-	enum answer answer = session_judge(link_of(sweep)->session, reply);
 
-	(void)redis;
-	if (answer == ANSWER_OK && sweep->on && reply_count(reply) > 0) {
+	if (!goes_on(sweep))
+		return;
+	if (answer == ANSWER_OK && reply_count(reply) > 0)
 		reap(sweep, reply);
-	} else {
-		sweep->looking = false;
+	else
 		look_again(sweep);
-	}
-	topic_unref(topic);
 }
 
 static void ask_who_is_due(struct sweep *sweep)
@@ -173,93 +181,77 @@ static void ask_who_is_due(struct sweep *sweep)
 
 /* ---- Looking */
 
-static void on_time(redisAsyncContext *redis, void *reply, void *context)
+static void on_time(void *context, enum answer answer, const redisReply *reply)
 {
 	struct sweep *sweep = context;
 
-	(void)redis;
-	if (session_judge(link_of(sweep)->session, reply) == ANSWER_OK)
+	if (goes_on(sweep) && answer == ANSWER_OK)
 		sweep->redis_now_ms = reply_time_ms(reply);
-	topic_unref(sweep->topic);
 }
 
-static void on_first(redisAsyncContext *redis, void *reply, void *context)
+static void on_first(void *context, enum answer answer, const redisReply *reply)
 {
 	struct sweep *sweep = context;
 
-	(void)redis;
-	sweep->earliest_ms = 0;
-	if (session_judge(link_of(sweep)->session, reply) == ANSWER_OK)
-		sweep->earliest_ms = reply_number(reply_item(reply, 1), 0);
-	topic_unref(sweep->topic);
+	if (goes_on(sweep))
+		sweep->earliest_ms =
+			answer == ANSWER_OK ? reply_number(reply_item(reply, 1), 0) : 0;
 }
 
-static void on_nodes(redisAsyncContext *redis, void *reply, void *context)
+static void on_nodes(void *context, enum answer answer, const redisReply *reply)
 {
 	struct sweep *sweep = context;
-	struct topic *topic = sweep->topic;
-	enum answer answer = session_judge(link_of(sweep)->session, reply);
 
-	(void)redis;
+	if (!goes_on(sweep))
+		return;
 	if (answer == ANSWER_OK)
-		topic_set_nodes(topic, reply_number(reply_item(reply, 1), 1));
-	if (answer != ANSWER_LOST && sweep->on && sweep->earliest_ms != 0 &&
-	    sweep->earliest_ms <= sweep->redis_now_ms) {
+		topic_set_nodes(sweep->topic, reply_number(reply_item(reply, 1), 1));
+	if (answer != ANSWER_LOST && sweep->earliest_ms != 0 &&
+	    sweep->earliest_ms <= sweep->redis_now_ms)
 		ask_who_is_due(sweep);
-	} else {
-		sweep->looking = false;
+	else
 		look_again(sweep);
-	}
-	topic_unref(topic);
 }
 
 static void on_timer(void *context)
 {
 	struct sweep *sweep = context;
+	struct link *link = link_of(sweep);
 	const struct slice time[] = {SLICE("TIME")};
 	const struct slice first[] = {SLICE("ZRANGE"), topic_index(sweep->topic), SLICE("0"),
 	                              SLICE("0"), SLICE("WITHSCORES")};
-	const struct slice nodes[] = {SLICE("PUBSUB"), SLICE("NUMSUB"),
+	const struct slice nodes[] = {SLICE("PUBSUB"),
+	                              link->shared->cluster != NULL ? SLICE("SHARDNUMSUB")
+	                                                            : SLICE("NUMSUB"),
 	                              topic_broadcast(sweep->topic)};
 
-	if (!session_is_ready(link_of(sweep)->session) || sweep->looking)
+	if (!session_is_ready(link->session))
 		return;
-	sweep->looking = true;
-	metric_add(link_of(sweep)->meters.looks, 1);
+	metric_add(link->shared->meters.looks, 1);
 	send(sweep, time, 1, on_time);
 	send(sweep, first, 5, on_first);
 	send(sweep, nodes, 3, on_nodes);
 }
 
-void sweep_start(struct sweep *sweep)
+struct sweep *sweep_begin(struct topic *topic)
 {
-	const struct link *link = link_of(sweep);
-	uint64_t begin_ms = session_ready_ms(link->session) + link_hold_off_ms(link);
-	uint64_t now = link_now_ms(link);
-
-	sweep->on = true;
-	look_in(sweep, begin_ms > now ? begin_ms - now : 0);
-}
-
-void sweep_stop(struct sweep *sweep)
-{
-	sweep->on = false;
-	timer_stop(link_of(sweep)->timers, &sweep->timer);
-}
-
-struct sweep *sweep_create(struct topic *topic)
-{
+	struct shared *shared = topic_link(topic)->shared;
+	uint64_t begin_ms = topic_since_ms(topic) + shared_hold_off_ms(shared);
+	uint64_t now = shared_now_ms(shared);
 	struct sweep *sweep = mem_zero(sizeof(*sweep));
 
-	sweep->topic = topic;
+	sweep->topic = topic_ref(topic);
 	timer_init(&sweep->timer, on_timer, sweep);
+	look_in(sweep, begin_ms > now ? begin_ms - now : 0);
 	return sweep;
 }
 
-void sweep_destroy(struct sweep *sweep)
+void sweep_end(struct sweep *sweep)
 {
 	if (sweep == NULL)
 		return;
-	timer_stop(link_of(sweep)->timers, &sweep->timer);
-	free(sweep);
+	timer_stop(link_of(sweep)->shared->timers, &sweep->timer);
+	sweep->ended = true;
+	sweep->under_way++;
+	goes_on(sweep);
 }

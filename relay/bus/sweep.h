@@ -7,11 +7,8 @@
 struct sweep;
 struct topic;
 
-/* Returns owned. */
-struct sweep *sweep_create(struct topic *topic);
-/* Accepts NULL. */
-void sweep_destroy(struct sweep *sweep);
+/* This node's peers are announced. Owned until sweep_end(). */
+struct sweep *sweep_begin(struct topic *topic);
 
-/* The session is up and this node's peers are announced. */
-void sweep_start(struct sweep *sweep);
-void sweep_stop(struct sweep *sweep);
+/* The session is over, or the topic is closed or moves. Accepts NULL. */
+void sweep_end(struct sweep *sweep);

@@ -45,7 +45,7 @@ struct connection {
 	struct socket *socket;
 	struct lease *lease; /* while JOINING and JOINED */
 	struct list in_lease;
-	struct list held_back; /* in the hub, while the bus is pressed */
+	struct list held_back; /* in the mesh, while the bus is pressed */
 	size_t seat;           /* in the mesh, while JOINED */
 	struct blob *owner;
 	struct blob *id;       /* the peer that this is; NULL until a presence bound it */
@@ -256,7 +256,7 @@ void connection_hold_back(struct connection *connection)
 	if ((connection->paused & PAUSED_BUS) != 0)
 		return;
 	pause_reading(connection, PAUSED_BUS);
-	hub_hold_back(connection->hub, &connection->held_back);
+	mesh_hold_back(connection->mesh, &connection->held_back);
 }
 
 void connection_send(struct connection *connection, struct blob *frames)

@@ -19,13 +19,11 @@ struct hub {
 	struct routing *routing;
 	struct table meshes;
 	struct table connections; /* by number */
-	struct list held_back;    /* connections that wait for room on the bus */
 	struct list queue;        /* leases that wait for their turn to be announced */
 	size_t queued;
 	size_t turns_taken;
 	size_t leases;
 	uint32_t last_number;
-	bool pressed;
 	bool draining;
 };
 
@@ -47,7 +45,6 @@ struct hub *hub_create(const struct hub_settings *settings, struct timers *timer
 	hub->routing = routing_create(settings->drop_types);
 	table_init(&hub->meshes);
 	table_init(&hub->connections);
-	list_init(&hub->held_back);
 	list_init(&hub->queue);
 	return hub;
 }
@@ -153,12 +150,6 @@ bool hub_is_ready(const struct hub *hub, const char **reason)
 	return false;
 }
 
-void hub_bus_changed(struct hub *hub, enum bus_state state)
-{
-	if (state != BUS_UP)
-		hub_bus_pressed(hub, false);
-}
-
 void hub_drain(struct hub *hub)
 {
 	hub->draining = true;
@@ -181,28 +172,6 @@ void hub_count_lease(struct hub *hub, bool more)
 	else
 		hub->leases--;
 	metric_set(hub->ports.counters->peers, hub->leases);
-}
-
-/* ---- Back-pressure: who publishes faster than the bus takes it is not read from. */
-
-bool hub_is_pressed(const struct hub *hub)
-{
-	return hub->pressed;
-}
-
-void hub_hold_back(struct hub *hub, struct list *connection_link)
-{
-	list_append(&hub->held_back, connection_link);
-}
-
-void hub_bus_pressed(struct hub *hub, bool pressed)
-{
-	hub->pressed = pressed;
-	while (!pressed && !list_empty(&hub->held_back)) {
-		struct list *link = hub->held_back.next;
-		list_remove(link);
-		connection_let_go(connection_of_hold_link(link));
-	}
 }
 
 /* ---- Turns: a storm of newcomers reaches Redis in portions. */

@@ -56,11 +56,6 @@ struct connection *hub_connect(struct hub *hub, struct slice mesh, struct slice 
 void hub_list(struct hub *hub, struct slice mesh, uint64_t timeout_ms, bus_list_done *done,
               void *context);
 
-/* Called by the bus. */
-void hub_bus_changed(struct hub *hub, enum bus_state state);
-/* The bus's queue is above its high mark (or below the low one again): connections that publish are held back. */
-void hub_bus_pressed(struct hub *hub, bool pressed);
-
 /* What the rest of mesh/ calls. */
 
 const struct ports *hub_ports(const struct hub *hub);
@@ -75,10 +70,7 @@ void hub_forget_mesh(struct hub *hub, struct mesh *mesh);
 
 bool hub_is_draining(const struct hub *hub);
 
-/* While true, connections that publish are to be held back, with hub_hold_back(). */
-bool hub_is_pressed(const struct hub *hub);
 struct list;
-void hub_hold_back(struct hub *hub, struct list *connection_link);
 
 /*
  * Turns: so many leases may be announcing for the first time at once. Takes a turn and returns true;

@@ -181,7 +181,7 @@ static void receive_from_peer(struct connection *connection, const struct envelo
 		receive_heartbeat(connection, envelope);
 	else
 		router_send(connection_sender(connection), envelope, message, row);
-	if (hub_is_pressed(connection_hub(connection)))
+	if (mesh_is_pressed(connection_mesh(connection)))
 		connection_hold_back(connection);
 }
 

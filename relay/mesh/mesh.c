@@ -57,7 +57,9 @@ struct mesh {
 	struct timer repeat;
 	struct timer resync;
 	struct timer doubt;
+	struct list held_back; /* connections that wait for room on the bus */
 	unsigned resync_step;
+	bool pressed;
 	bool loaded;
 	char name[];
 };
@@ -84,6 +86,7 @@ struct mesh *mesh_create(struct hub *hub, struct slice name)
 	if (mesh->ports->settings->echo_window_ms > 0)
 		mesh->echo = echo_create(mesh->ports->settings->echo_window_ms);
 	table_init(&mesh->leases);
+	list_init(&mesh->held_back);
 	timer_init(&mesh->cool, on_cool, mesh);
 	timer_init(&mesh->repeat, on_repeat, mesh);
 	timer_init(&mesh->resync, on_resync, mesh);
@@ -212,11 +215,34 @@ static void on_cool(void *context)
 	struct mesh *mesh = context;
 
 	stop_timers(mesh);
+	mesh_pressed(mesh, false);
 	mesh->ports->bus_port->topic_close(mesh->topic);
 	mesh->topic = NULL;
 	mesh->loaded = false;
 	roster_clear(mesh->roster);
 	forget_if_unused(mesh);
+}
+
+/* ---- Back-pressure: who publishes faster than the bus takes it is not read from. */
+
+bool mesh_is_pressed(const struct mesh *mesh)
+{
+	return mesh->pressed;
+}
+
+void mesh_hold_back(struct mesh *mesh, struct list *connection_link)
+{
+	list_append(&mesh->held_back, connection_link);
+}
+
+void mesh_pressed(struct mesh *mesh, bool pressed)
+{
+	mesh->pressed = pressed;
+	while (!pressed && !list_empty(&mesh->held_back)) {
+		struct list *link = mesh->held_back.next;
+		list_remove(link);
+		connection_let_go(connection_of_hold_link(link));
+	}
 }
 
 /* ---- Delivering to seats */

@@ -23,6 +23,12 @@ void mesh_load_peer(struct mesh *mesh, struct slice id, struct slice presence, u
 void mesh_load_end(struct mesh *mesh, bool after_loss);
 bool mesh_knows(const struct mesh *mesh, struct slice id);
 
+/*
+ * The bus has too much to publish for this mesh (or no longer): connections that publish are held
+ * back.
+ */
+void mesh_pressed(struct mesh *mesh, bool pressed);
+
 /* bus_port.check() found that the peer is not online. */
 void mesh_peer_missing(struct mesh *mesh, struct slice id);
 
@@ -37,6 +43,7 @@ size_t mesh_peer_count(const struct mesh *mesh);
 
 struct connection;
 struct hub;
+struct list;
 struct roster;
 struct table_entry;
 
@@ -52,6 +59,10 @@ struct hub *mesh_hub(const struct mesh *mesh);
 struct roster *mesh_roster(const struct mesh *mesh);
 struct topic *mesh_topic(const struct mesh *mesh);
 struct echo *mesh_echo(const struct mesh *mesh);
+
+/* While true, connections that publish are to be held back, with mesh_hold_back(). */
+bool mesh_is_pressed(const struct mesh *mesh);
+void mesh_hold_back(struct mesh *mesh, struct list *connection_link);
 
 /* Is the roster loaded? If not, mesh_load_end() calls lease_mesh_loaded() of each lease. */
 bool mesh_is_loaded(const struct mesh *mesh);

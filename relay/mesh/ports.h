@@ -87,6 +87,7 @@ typedef void bus_list_done(void *context, const struct slice *ids, size_t count)
 struct bus_port {
 	/* This node's id, made at the first topic_open(); 0 before. */
 	uint64_t (*node)(const struct bus *bus);
+	/* On a Cluster: the best of all shards. */
 	enum bus_state (*state)(const struct bus *bus);
 
 	/*

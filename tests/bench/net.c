@@ -12,11 +12,10 @@
 
 #include "common/buffer.h"
 #include "common/memory.h"
+#include "websocket.h"
 
 #define READ_BYTES (256 * 1024)
 #define EVENTS 256
-
-enum opcode { CONTINUATION = 0, TEXT = 1, CLOSE = 8, PING = 9, PONG = 10 };
 
 struct client {
 	struct net *net;
@@ -131,42 +130,21 @@ static void flush(struct client *client)
 	}
 }
 
-/* The key is all zero: the relay has the same work to unmask, and the payload is readable. */
-static void send_frame(struct client *client, enum opcode opcode, struct slice payload)
+static void send_frame(struct client *client, enum websocket_opcode opcode, struct slice payload)
 {
-	uint8_t head[14] = {(uint8_t)(0x80 | opcode)};
-	size_t size = 2;
-
-	if (payload.size < 126) {
-		head[1] = (uint8_t)(0x80 | payload.size);
-	} else if (payload.size < 65536) {
-		head[1] = 0x80 | 126;
-		head[2] = (uint8_t)(payload.size >> 8);
-		head[3] = (uint8_t)payload.size;
-		size = 4;
-	} else {
-		head[1] = 0x80 | 127;
-		for (int i = 0; i < 8; i++)
-			head[2 + i] = (uint8_t)(payload.size >> (56 - 8 * i));
-		size = 10;
-	}
-	buffer_append(&client->out, (struct slice){(const char *)head, size + 4});
-	buffer_append(&client->out, payload);
+	websocket_append_frame(&client->out, opcode, payload);
 	mark_dirty(client);
 }
 
 void client_send(struct client *client, struct slice text)
 {
-	send_frame(client, TEXT, text);
+	send_frame(client, WEBSOCKET_TEXT, text);
 }
 
 struct client *net_connect(struct net *net, const struct sockaddr_in *node, client_message *message,
                            void *context)
 {
-	static const char request[] =
-		"GET /ws HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\n"
-		"Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
-		"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+	struct buffer request = {.size = 0};
 	struct client *client = mem_zero(sizeof(*client));
 	int on = 1;
 
@@ -177,8 +155,10 @@ struct client *net_connect(struct net *net, const struct sockaddr_in *node, clie
 	if (client->fd < 0 ||
 	    connect(client->fd, (const struct sockaddr *)node, sizeof(*node)) != 0)
 		die("port %u: %s", ntohs(node->sin_port), strerror(errno));
-	if (send(client->fd, request, sizeof(request) - 1, MSG_NOSIGNAL) != sizeof(request) - 1)
+	websocket_append_request(&request, "/ws");
+	if (send(client->fd, request.data, request.size, MSG_NOSIGNAL) != (ssize_t)request.size)
 		die("send: %s", strerror(errno));
+	buffer_fini(&request);
 	fcntl(client->fd, F_SETFL, O_NONBLOCK);
 	setsockopt(client->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 
@@ -190,82 +170,55 @@ struct client *net_connect(struct net *net, const struct sockaddr_in *node, clie
 	return client;
 }
 
-static void handle_frame(struct client *client, uint8_t first, struct slice payload)
+static void handle_frame(struct client *client, const struct websocket_frame *frame)
 {
-	bool last = first & 0x80;
+	struct slice payload = frame->payload;
 
-	switch ((enum opcode)(first & 0x0f)) {
-	case TEXT:
+	if (frame->masked)
+		die("a masked frame");
+	switch (frame->opcode) {
+	case WEBSOCKET_TEXT:
 		if (client->partial.size > 0)
 			die("a message begins within another");
-		if (last) {
+		if (frame->last) {
 			client->message(client, client->context, payload);
 			return;
 		}
 		buffer_append(&client->partial, payload);
 		return;
-	case CONTINUATION:
+	case WEBSOCKET_CONTINUATION:
 		buffer_append(&client->partial, payload);
-		if (last) {
+		if (frame->last) {
 			client->message(client, client->context, buffer_slice(&client->partial));
 			buffer_clear(&client->partial);
 		}
 		return;
-	case PING:
-		send_frame(client, PONG, payload);
+	case WEBSOCKET_PING:
+		send_frame(client, WEBSOCKET_PONG, payload);
 		return;
-	case PONG:
+	case WEBSOCKET_PONG:
 		return;
-	case CLOSE:
+	case WEBSOCKET_CLOSE:
 		if (payload.size < 2)
 			die("the relay closed a connection without a code");
 		die("the relay closed a connection: %d %.*s",
 		    (uint8_t)payload.data[0] << 8 | (uint8_t)payload.data[1], (int)payload.size - 2,
 		    payload.data + 2);
 	}
-	die("a frame with opcode %u", first & 0x0fu);
+	die("a frame with opcode %d", (int)frame->opcode);
 }
 
-/* Returns how many bytes the first frame of `bytes` has, and its payload; 0 if its end is missing. */
-static size_t read_frame(struct slice bytes, struct slice *payload)
+static size_t handle_answer(struct client *client, struct slice bytes)
 {
-	const uint8_t *head = (const uint8_t *)bytes.data;
-	size_t begin = 2;
+	int status;
+	size_t size = websocket_read_answer(bytes, &status);
 
-	if (bytes.size < 2)
-		return 0;
-	if (head[1] & 0x80)
-		die("a masked frame");
-	uint64_t size = head[1];
-	if (size >= 126) {
-		size_t extended = size == 126 ? 2 : 8;
-
-		begin += extended;
-		if (bytes.size < begin)
-			return 0;
-		size = 0;
-		for (size_t i = 0; i < extended; i++)
-			size = size << 8 | head[2 + i];
-	}
-	if (bytes.size - begin < size)
-		return 0;
-	*payload = (struct slice){bytes.data + begin, (size_t)size};
-	return begin + (size_t)size;
-}
-
-/* RFC 6455 section 1.3 has the answer to this key. Returns its length, 0 if it is incomplete. */
-static size_t read_upgrade(struct client *client, struct slice bytes)
-{
-	const char *end = memmem(bytes.data, bytes.size, "\r\n\r\n", 4);
-
-	if (end == NULL)
-		return 0;
-	size_t size = (size_t)(end - bytes.data) + 4;
-	if (!slice_starts(bytes, SLICE("HTTP/1.1 101 ")) ||
-	    memmem(bytes.data, size, "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=", 28) == NULL)
+	if (size > 0 && status != 101)
 		die("no upgrade: %.*s", (int)strcspn(bytes.data, "\r"), bytes.data);
-	client->upgraded = true;
-	mark_dirty(client);
+	if (size > 0) {
+		client->upgraded = true;
+		mark_dirty(client);
+	}
 	return size;
 }
 
@@ -277,13 +230,14 @@ static size_t handle_bytes(struct client *client, struct slice bytes)
 	for (;;) {
 		struct slice rest = {bytes.data + done, bytes.size - done};
 		bool upgraded = client->upgraded;
-		struct slice payload;
-		size_t size = upgraded ? read_frame(rest, &payload) : read_upgrade(client, rest);
+		struct websocket_frame frame;
+		size_t size =
+			upgraded ? websocket_read_frame(rest, &frame) : handle_answer(client, rest);
 
 		if (size == 0)
 			return done;
 		if (upgraded)
-			handle_frame(client, (uint8_t)rest.data[0], payload);
+			handle_frame(client, &frame);
 		done += size;
 	}
 }

@@ -55,7 +55,7 @@ def key(peer):
 def text(name):
     """A script as the relay loads it, in two parts: first line; lib.lua and the rest."""
     first, rest = (FOLDER / f"{name}.lua").read_text().split("\n", 1)
-    return first + "\n", (FOLDER / "lib.lua").read_text() + rest
+    return first + "\n", "local PUBLISH = 'PUBLISH'\n" + (FOLDER / "lib.lua").read_text() + rest
 
 
 def load(link, traced=False):

@@ -2,7 +2,7 @@
  * What the tests of the bus need: a redis-server of their own on a unix socket in a temporary
  * folder, an event loop, and a mesh that only remembers what it was told.
  *
- * The fakes of hub_...(), mesh_...() and lease_...() take the place of mesh/'s when the test is
+ * The fakes of mesh_...() and lease_...() take the place of mesh/'s when the test is
  * linked.
  */
 #pragma once
@@ -28,7 +28,6 @@
 #include "common/clock.h"
 #include "common/metrics.h"
 #include "common/timers.h"
-#include "mesh/hub.h"
 #include "mesh/lease.h"
 #include "mesh/mesh.h"
 #include "wire/parcel.h"
@@ -126,13 +125,6 @@ static inline const char *ask(const struct server *server, const char *command)
 #define IDS_MAX 32
 #define ID_BYTES 160
 
-struct hub {
-	enum bus_state state;
-	unsigned changes;
-	bool pressed;
-	unsigned presses;
-};
-
 struct known {
 	char id[ID_BYTES];
 	char presence[256];
@@ -159,6 +151,8 @@ struct mesh {
 	char missing[ID_BYTES];
 	bool closes_when_loaded;
 	bool only_counts;
+	bool pressed;
+	unsigned presses;
 };
 
 struct lease {
@@ -178,16 +172,10 @@ struct lease {
 	bool announces_when_subscribed;
 };
 
-void hub_bus_changed(struct hub *hub, enum bus_state state)
+void mesh_pressed(struct mesh *mesh, bool pressed)
 {
-	hub->state = state;
-	hub->changes++;
-}
-
-void hub_bus_pressed(struct hub *hub, bool pressed)
-{
-	hub->pressed = pressed;
-	hub->presses += pressed;
+	mesh->pressed = pressed;
+	mesh->presses += pressed;
 }
 
 static inline struct known *mesh_known(struct mesh *mesh, struct slice id)
@@ -472,7 +460,6 @@ static inline void run_ms(struct world *world, uint64_t ms)
 /* ---- A node */
 
 struct node {
-	struct hub hub;
 	struct bus *bus;
 	struct mesh mesh;
 };
@@ -486,13 +473,24 @@ static inline void node_start(struct node *node, struct world *world)
 	if (node->bus == NULL)
 		fail_msg("%s", error);
 	node->mesh.bus = node->bus;
-	bus_start(node->bus, &node->hub);
+	bus_start(node->bus);
+}
+
+/* Of connections to Redis, by all nodes. */
+static inline uint64_t losses(void)
+{
+	return metric_counter("p2p_relay_bus_reconnects_total", "", NULL, NULL)->value;
+}
+
+static inline enum bus_state state_of(const struct node *node)
+{
+	return bus_port()->state(node->bus);
 }
 
 static inline void node_open(struct node *node, struct world *world)
 {
 	node->mesh.topic = bus_port()->topic_open(node->bus, SLICE("m"), &node->mesh);
-	AWAIT(world, node->hub.state == BUS_UP);
+	AWAIT(world, state_of(node) == BUS_UP);
 	AWAIT(world, node->mesh.ends > 0);
 }
 

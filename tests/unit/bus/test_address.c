@@ -9,6 +9,7 @@
 #include "bus/address.h"
 #include "bus/command.h"
 #include "bus/keys.h"
+#include "bus/slot.h"
 
 struct good {
 	const char *url;
@@ -218,7 +219,7 @@ static void names_share_the_tag_of_the_mesh(void **state)
 	check_name(keys_index(SLICE("relay:"), SLICE("m")), "relay:{m}:peers");
 	check_name(keys_broadcast(SLICE("relay:"), SLICE("m")), "relay:{m}:broadcast");
 	check_name(keys_peer(SLICE("x"), SLICE("m"), SLICE("a:{b}")), "x{m}:peer:a:{b}");
-	check_name(keys_node(SLICE(""), 0x1f), "{~}:node:000000000000001f");
+	check_name(keys_node(SLICE(""), SLICE("~"), 0x1f), "{~}:node:000000000000001f");
 }
 
 static void commands_carry_any_bytes(void **state)
@@ -239,6 +240,16 @@ static void commands_carry_any_bytes(void **state)
 	buffer_fini(&out);
 }
 
+/* As `redis-cli CLUSTER KEYSLOT {...}` says. */
+static void slots_are_those_of_redis(void **state)
+{
+	(void)state;
+	assert_int_equal(slot_of(SLICE("123456789")), 12739);
+	assert_int_equal(slot_of(SLICE("foo")), 12182);
+	assert_int_equal(slot_of(SLICE("default")), 5718);
+	assert_int_equal(slot_of(SLICE("")), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -248,6 +259,7 @@ int main(void)
 		cmocka_unit_test(bad_urls_are_refused),
 		cmocka_unit_test(descriptions_hold_no_password),
 		cmocka_unit_test(names_share_the_tag_of_the_mesh),
+		cmocka_unit_test(slots_are_those_of_redis),
 		cmocka_unit_test(commands_carry_any_bytes),
 	};
 

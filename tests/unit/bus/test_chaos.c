@@ -163,7 +163,7 @@ static void all_agree_after_chaos(void **state)
 			spoil(&chaos);
 	}
 	for (int at = 0; at < NODES; at++)
-		AWAIT(chaos.world, chaos.nodes[at].hub.state == BUS_UP);
+		AWAIT(chaos.world, state_of(&chaos.nodes[at]) == BUS_UP);
 	calm_down(&chaos);
 	announce_who_was_lost(&chaos);
 	run_ms(chaos.world, 300);

@@ -76,7 +76,7 @@ static void try_in_vain(struct world *world, const char *url, uint64_t ms)
 	world->settings.redis_url = url;
 	node_start(&a, world);
 	run_ms(world, ms);
-	assert_int_equal(a.hub.state, BUS_DOWN);
+	assert_int_equal(state_of(&a), BUS_DOWN);
 	node_stop(&a);
 	event_base_loop(world->base, EVLOOP_NONBLOCK);
 }
@@ -98,15 +98,15 @@ static void mute_server_is_given_up(void **state)
 	kill(world->server.pid, SIGSTOP);
 	node_start(&a, world);
 	run_ms(world, 4500);
-	assert_int_equal(a.hub.state, BUS_DOWN);
+	assert_int_equal(state_of(&a), BUS_DOWN);
 	kill(world->server.pid, SIGCONT);
-	AWAIT(world, a.hub.state == BUS_UP);
+	AWAIT(world, state_of(&a) == BUS_UP);
 	kill(world->server.pid, SIGSTOP);
 	node_stop(&a);
 	node_start(&a, world);
 	run_ms(world, 5100);
 	kill(world->server.pid, SIGCONT);
-	AWAIT(world, a.hub.state == BUS_UP);
+	AWAIT(world, state_of(&a) == BUS_UP);
 	node_stop(&a);
 }
 

@@ -9,9 +9,9 @@ static void replica_is_not_used(void **state)
 	ask(&world->server, "REPLICAOF 127.0.0.1 1");
 	node_start(&a, world);
 	run_ms(world, 300);
-	assert_int_equal(a.hub.state, BUS_DOWN);
+	assert_int_equal(state_of(&a), BUS_DOWN);
 	ask(&world->server, "REPLICAOF NO ONE");
-	AWAIT(world, a.hub.state == BUS_UP);
+	AWAIT(world, state_of(&a) == BUS_UP);
 
 	/* Demoted under our feet: the next write says so. */
 	a.mesh.topic = bus_port()->topic_open(a.bus, SLICE("m"), &a.mesh);
@@ -19,10 +19,10 @@ static void replica_is_not_used(void **state)
 	lease_join(&alice, &a, world, "alice");
 	ask(&world->server, "REPLICAOF 127.0.0.1 1");
 	announce_as(&alice, true);
-	AWAIT(world, a.hub.state == BUS_DOWN);
+	AWAIT(world, state_of(&a) == BUS_DOWN);
 	AWAIT(world, alice.answers[ANNOUNCE_LOST] == 1);
 	ask(&world->server, "REPLICAOF NO ONE");
-	AWAIT(world, a.hub.state == BUS_UP);
+	AWAIT(world, state_of(&a) == BUS_UP);
 	lease_close(&alice, true);
 	node_stop(&a);
 }
@@ -52,10 +52,10 @@ static void errors_about_redis_end_the_session(void **state)
 		proxy.answer = errors[i];
 		bus_port()->refresh(alice.inbox, clock_mono_ms());
 		publish(&a, "alice", "x", 1);
-		AWAIT(world, a.hub.state == BUS_DOWN);
+		AWAIT(world, state_of(&a) == BUS_DOWN);
 		run_ms(world, 100);
 		proxy.answer = NULL;
-		AWAIT(world, a.hub.state == BUS_UP);
+		AWAIT(world, state_of(&a) == BUS_UP);
 	}
 	assert_int_equal(alice.lost, 0);
 	lease_close(&alice, true);
@@ -81,7 +81,7 @@ static void other_errors_do_not(void **state)
 	publish(&a, "alice", "x", 1);
 	AWAIT(world, a.mesh.unpublished[UNPUBLISHED_NOT_SENT] == 1);
 	proxy.answer = NULL;
-	assert_int_equal(a.hub.state, BUS_UP);
+	assert_int_equal(state_of(&a), BUS_UP);
 	lease_close(&alice, true);
 	AWAIT(world, bus_is_settled(a.bus));
 	node_stop(&a);

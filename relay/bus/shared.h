@@ -1,0 +1,36 @@
+/* What all links of this node share. */
+#pragma once
+
+#include "bus/address.h"
+#include "bus/bus.h"
+#include "bus/keys.h"
+#include "bus/meters.h"
+#include "common/list.h"
+#include "wire/parcel.h"
+
+struct shared {
+	const struct bus_settings *settings;
+	struct address address;
+	struct address sentinel_access; /* user and password, for the sentinels */
+	struct tls *tls;                /* NULL: none */
+	struct event_base *base;
+	struct timers *timers;
+	struct meters meters;
+	struct cluster *cluster; /* NULL: Redis is no Cluster */
+	struct leaves *leaves;
+	struct list links;
+	uint64_t node; /* 0 until the bus is used */
+	char node_text[KEYS_NODE_BYTES + 1];
+};
+
+/* Now, as the timers see it. */
+uint64_t shared_now_ms(const struct shared *shared);
+
+/*
+ * How long sweeps are held off after a connect: others must be able to announce their peers first.
+ */
+uint64_t shared_hold_off_ms(const struct shared *shared);
+
+/* The head of a parcel that this node makes, of a kind that has only a body. */
+struct slice shared_head(const struct shared *shared, enum parcel_kind kind,
+                         char head[PARCEL_HEAD_BYTES_MAX]);

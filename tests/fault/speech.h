@@ -1,0 +1,27 @@
+/*
+ * The protocol as the peers speak it. Peers are called p0, p1, ...; what they send has a fixed shape,
+ * and the relay forwards bytes untouched, so what they hear is read without a JSON parser, and
+ * anything else is strange.
+ */
+#pragma once
+
+#include "common/buffer.h"
+#include "fault/journal.h"
+
+struct heard {
+	enum record_kind kind; /* GOT_...; RECORD_JOINED for the answer to capabilities */
+	uint32_t other;        /* as in the record */
+	uint32_t number;
+	uint8_t code;
+	bool about_presence; /* the error is the answer to a presence */
+};
+
+struct heard speech_hear(struct slice text);
+
+/* All append to an empty buffer; what they return is borrowed from it. */
+struct slice speech_capabilities(struct buffer *out, bool events);
+struct slice speech_presence(struct buffer *out, uint32_t peer, bool online);
+struct slice speech_direct(struct buffer *out, uint32_t peer, uint32_t to, uint32_t number,
+                           size_t fill_bytes);
+struct slice speech_broadcast(struct buffer *out, uint32_t peer, uint32_t number,
+                              size_t fill_bytes);
