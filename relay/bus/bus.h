@@ -17,8 +17,12 @@ struct timers;
 struct bus_settings {
 	const char *redis_url;                    /* see address.h */
 	const char *redis_password_file;          /* read at each connect; NULL: the URL has it */
+	const char *redis_sentinel_user;          /* who we are for sentinels; NULL: nobody */
 	const char *redis_sentinel_password_file; /* likewise, for sentinels; NULL: none */
-	const char *prefix;                       /* of all keys and channels; without { and } */
+	const char *redis_ca_file;                /* for TLS, as are the next two: see tls.h */
+	const char *redis_cert_file;
+	const char *redis_key_file;
+	const char *prefix;     /* of all keys and channels; without { and } */
 	uint64_t ttl_ms;        /* silence that makes a peer offline; the same on all nodes */
 	uint64_t probe_ms;      /* silence after which a connection is probed */
 	size_t queue_bytes_max; /* of what is published and not yet answered */
