@@ -64,7 +64,7 @@ def test_all_are_moved_away(rig):
     record("F34", scale, "ended after the window", ended - window, "s", "<= 5")
     record("F34", scale, "offline told after the close, last", verdict.offline_after_lost["max_ms"] / 1000, "s", "")
     record("F34", scale, "lost and nobody told", verdict.lost_silent, "", "0")
-    clean(verdict)
+    clean(verdict, unanswered_silent=True)
     assert not_ready <= 1 and refused and status == 0 and ended <= window + 5
     assert len(times) == scale.peers and min(quarters) >= scale.peers // 8, times
     assert verdict.codes == {"1012": scale.peers}, verdict.story()

@@ -5,6 +5,7 @@ import time
 from harness import patience
 from rig import clean, record
 
+CALM = 5.2  # s: a node that lost Redis again before comes back with growing delays, and must not here
 
 def subscribers(redis):
     """How many connections are subscribed to the mesh, and to nodes' own channels (the last step)."""
@@ -14,7 +15,7 @@ def subscribers(redis):
 
 def test_killed_again_and_again(rig):
     """F9: CLIENT KILL TYPE pubsub: subscribed again soon, counted, told, and nobody is deaf after it."""
-    rounds = rig.scale.seconds(10, 100)
+    rounds = rig.scale.seconds(3, 100)
     rig.start_redis()
     nodes = rig.start_nodes(3)
     rig.populate()
@@ -27,9 +28,8 @@ def test_killed_again_and_again(rig):
         patience.until(lambda: subscribers(rig.redis) == whole, lambda: subscribers(rig.redis))
         times.append(time.monotonic() - begin)
         patience.until(lambda: all(node.is_ready() for node in nodes), "all ready")
+        rig.hold(CALM)
     counted = sum(node.metric("p2p_relay_bus_reconnects_total") for node in nodes)
-    rig.settle(5)
-    rig.hold(3)  # `resync` is spread over 2 s
     exact_from = time.monotonic() * 1000
     rig.hold(rig.scale.seconds(2, 10))
     rig.hush()
