@@ -120,7 +120,7 @@ static void judge_connections(const struct story *story)
 			continue;
 		ended[record->code % ENDING_COUNT]++;
 		retry_after += record->code == ENDING_STATUS && record->other > 0;
-		codes[record->number % 5000]++;
+		codes[record->number % 5000] += record->code != ENDING_OWN;
 	}
 	sample_print("upgrade", &upgrade);
 	sample_print("join", &join);

@@ -45,7 +45,7 @@ static struct visit_life *visit_of(struct life *life, uint16_t number)
 		life->visits = mem_resize(life->visits, (number + 1u) * sizeof(life->visits[0]));
 		for (size_t i = life->visit_count + (life->visit_count > 0); i <= number; i++)
 			life->visits[i] =
-				(struct visit_life){NEVER_US, NEVER_US, NEVER_US, NEVER_US, 0};
+				(struct visit_life){NEVER_US, NEVER_US, NEVER_US, NEVER_US, 0, 0};
 		life->visit_count = number;
 	}
 	return &life->visits[number];
@@ -64,6 +64,7 @@ static void on_ended(struct life *life, struct visit_life *visit, const struct r
 {
 	visit->ended_us = record->time_us;
 	visit->ending = (enum ending)record->code;
+	visit->code = record->number;
 	if (visit->joined_us == NEVER_US)
 		return;
 	if (visit->ending != ENDING_OWN)

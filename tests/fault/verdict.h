@@ -37,6 +37,9 @@ void example(const struct story *story, const char *fault, uint32_t sender, uint
              uint32_t number, uint64_t time_us);
 void examples_print(void);
 
+/* May the relay have called it offline in [from_us, to_us], or does it still? */
+bool was_away(const struct life *life, const struct rules *rules, uint64_t from_us, uint64_t to_us);
+
 /* Who got what: lost, twice, out of order, late. Prints its figures. */
 void judge_messages(const struct story *story, const struct rules *rules);
 
