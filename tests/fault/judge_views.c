@@ -34,9 +34,8 @@ static uint64_t away_since(const struct rules *rules, const struct life *other, 
 {
 	for (size_t i = 0; i < other->away.count; i++) {
 		const struct stay *away = &other->away.list[i];
-		uint64_t until_us = away->to_us == NEVER_US
-		                            ? NEVER_US
-		                            : away->to_us + rules->ttl_us + rules->due_us;
+		uint64_t until_us =
+			away->to_us == NEVER_US ? NEVER_US : away->to_us + rules->away_us;
 
 		if (away->from_us <= time_us && time_us <= until_us)
 			return away->from_us;
@@ -122,8 +121,7 @@ bool was_away(const struct life *life, const struct rules *rules, uint64_t from_
 		const struct stay *away = &life->away.list[i];
 
 		if (away->from_us <= to_us &&
-		    (away->to_us == NEVER_US ||
-		     away->to_us + rules->ttl_us + rules->due_us >= from_us))
+		    (away->to_us == NEVER_US || away->to_us + rules->away_us >= from_us))
 			return true;
 	}
 	return false;
@@ -167,7 +165,8 @@ static void judge_end(const struct story *story, const struct rules *rules,
 	for (size_t i = 1; i <= life->visit_count; i++) {
 		const struct view *view = &observer->views[LANES * peer + i % LANES];
 
-		if (life->visits[i].joined_us > since_us || life->visits[i].ended_us != NEVER_US ||
+		if (life->visits[i].joined_us > since_us || life->visits[i].left ||
+		    life->visits[i].ended_us != NEVER_US ||
 		    (view->connection == observer->connections[i % LANES] && view->online))
 			continue;
 		found.missing_online++;

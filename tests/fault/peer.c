@@ -234,7 +234,7 @@ void peer_want(struct peer *peer, uint64_t delay_ms)
 
 void peer_away(struct peer *peer)
 {
-	bool away = false;
+	bool away = peer->group->away;
 
 	for (int i = 0; i < VISITS_MAX; i++)
 		away |= peer->visits[i] != NULL && nodes[peer->visits[i]->node].in_trouble;
@@ -322,6 +322,8 @@ static void on_message(void *context, struct slice message)
 	}
 	note(visit->peer, visit, heard.kind, heard.other, heard.number, heard.code);
 	visit->refused |= heard.about_presence;
+	if (heard.about_presence && visit->joined)
+		timer_set(loop_timers(), &visit->again, REFUSED_RETRY_MS);
 	if (heard.kind == RECORD_GOT_ONLINE || heard.kind == RECORD_GOT_OFFLINE)
 		see(visit, heard.other, heard.kind == RECORD_GOT_ONLINE ? 1 + heard.number : 0);
 	if (heard.kind == RECORD_GOT_DRAIN)

@@ -36,6 +36,7 @@ struct group {
 	int tab_node;              /* of which the other goes there */
 	bool comes_back, any_node; /* after a connection ended; to any node in rotation */
 	uint64_t back_least_ms, back_most_ms; /* so long after it */
+	bool away;                            /* for the judge */
 	bool moves;                           /* when told that its node goes away */
 	bool beats_presence;                  /* the sign of life is the whole presence */
 	uint64_t beat_ms;                     /* 0 = none */
@@ -72,7 +73,7 @@ struct peer {
 	uint32_t sent;                    /* the last sequence number */
 	uint32_t version;                 /* of what it announces */
 	bool wanted;                      /* it is to be connected */
-	bool away;                        /* noted so, since it is connected to a node in trouble */
+	bool away; /* noted so: its group is, or it is connected to a node in trouble */
 	struct timer connect, beat;
 	uint32_t counts[RECORD_KIND_COUNT];
 };
@@ -108,8 +109,7 @@ void peer_send(struct peer *peer, const struct peer *to, size_t fill_bytes);
 
 void peer_change(struct peer *peer); /* announces something new */
 void peer_move(struct peer *peer);   /* to another node, without a gap */
-void peer_away(
-	struct peer *peer); /* notes whether it is, after a node came into trouble or out of it */
+void peer_away(struct peer *peer);   /* notes whether it is, after that may have changed */
 void peer_leave(struct peer *peer);  /* says that it is offline; stays connected */
 void peer_close(struct peer *peer);  /* the polite way */
 void peer_reset(struct peer *peer);  /* by TCP resets */

@@ -282,26 +282,26 @@ static bool command_vanish(char **words, size_t count)
 	return each_peer(words[0], peer_vanish);
 }
 
-static void note_away(struct peer *peer)
+static bool mark_away(const char *name, bool away)
 {
-	peer_note(peer, RECORD_AWAY, 0, 0);
-}
+	bool all = strcmp(name, "*") == 0;
 
-static void note_back(struct peer *peer)
-{
-	peer_note(peer, RECORD_BACK, 0, 0);
+	for (size_t i = 0; i < group_count; i++)
+		if (all || strcmp(groups[i].name, name) == 0)
+			groups[i].away = away;
+	return each_peer(name, peer_away);
 }
 
 static bool command_away(char **words, size_t count)
 {
 	(void)count;
-	return each_peer(words[0], note_away);
+	return mark_away(words[0], true);
 }
 
 static bool command_back(char **words, size_t count)
 {
 	(void)count;
-	return each_peer(words[0], note_back);
+	return mark_away(words[0], false);
 }
 
 static bool command_direct(char **words, size_t count)

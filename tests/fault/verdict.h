@@ -10,6 +10,7 @@ struct rules {
 	uint64_t due_us; /* after the TTL, who went must have been called offline */
 	uint64_t
 		in_flight_us; /* so close to the end of a stay by own will, a message may be lost */
+	uint64_t away_us;     /* so long after it is back, who was away may be called offline */
 	uint64_t told_us;     /* so long after sending, a notice counts as telling of the message */
 	uint64_t slack_us;    /* so long after it was true, an offline may be heard */
 	uint64_t old_us;      /* a delivery later than this is an old one */
