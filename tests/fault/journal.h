@@ -27,7 +27,8 @@
 	X(GOT_RESYNC)                                                                       \
 	X(GOT_DRAIN)   /* -         reconnect_ms     - */                                   \
 	X(GOT_STRANGE) /* what nobody sent */                                               \
-	X(CHANGED)     /* -         version          -       of what it announces */
+	X(CHANGED)     /* version - - of what it announces */                               \
+	X(GREETED)     /* - - - the relay has read its hello */
 
 enum record_kind {
 #define X(name) RECORD_##name,

@@ -93,6 +93,14 @@ static bool went_itself(const struct rules *rules, const struct life *receiver, 
 	return false;
 }
 
+/* What it was to be told, a resync after the outage, it did not wait for. */
+static bool left_untold(const struct rules *rules, const struct life *receiver, uint64_t time_us)
+{
+	const struct stay *stay = life_at(receiver, time_us);
+
+	return stay != NULL && stay->cause != CAUSE_LOST && stay->to_us <= time_us + rules->told_us;
+}
+
 /* The receiver's connection broke a moment before: it knows, and the relay does not yet. */
 static bool just_broke(const struct rules *rules, const struct life *receiver, uint64_t time_us)
 {
@@ -113,7 +121,7 @@ static bool sender_was_told(const struct rules *rules, const struct life *sender
 
 /*
  * The sender took its connection away so soon after, or so rudely, that the relay need not have got
- * what was on its way.
+ * what was on its way, or could not tell it any more.
  */
 static bool took_it_along(const struct rules *rules, const struct life *sender,
                           const struct send *send)
@@ -128,8 +136,8 @@ static bool took_it_along(const struct rules *rules, const struct life *sender,
 		    stay->to_us <= soon_us)
 			return true;
 	}
-	return visit->ended_us != NEVER_US && visit->ending == ENDING_OWN && visit->code == 0 &&
-	       (visit->ended_us <= soon_us ||
+	return visit->ended_us != NEVER_US && visit->ending == ENDING_OWN &&
+	       ((visit->code == 0 && visit->ended_us <= soon_us) ||
 	        was_away(sender, rules, send->time_us, visit->ended_us));
 }
 
@@ -148,7 +156,8 @@ static void judge_loss(const struct story *story, const struct rules *rules, uin
 		found.lost_told_sender += present;
 	} else if (present && told_us != NEVER_US) {
 		found.lost_told_receiver++;
-	} else if (went_itself(rules, to, send->time_us) || took_it_along(rules, from, send)) {
+	} else if (went_itself(rules, to, send->time_us) || left_untold(rules, to, send->time_us) ||
+	           took_it_along(rules, from, send)) {
 		found.lost_in_flight += present;
 	} else if (present) {
 		found.lost_silent++;

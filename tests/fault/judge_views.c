@@ -185,9 +185,14 @@ static void judge_observer(const struct story *story, const struct rules *rules,
 		const struct record *record =
 			&story->records[story->by_peer[life->first_record + i]];
 
-		if (record->kind == RECORD_OPENED || record->kind == RECORD_LEFT)
-			observer->connections[record->visit % LANES] = ++observer->connection_count;
-		if (record->kind == RECORD_GOT_ONLINE || record->kind == RECORD_GOT_OFFLINE)
+		size_t lane = record->visit % LANES;
+
+		if (record->kind == RECORD_OPENED || record->kind == RECORD_GREETED)
+			observer->connections[lane] = ++observer->connection_count;
+		if (record->kind == RECORD_LEFT)
+			observer->connections[lane] = 0;
+		if ((record->kind == RECORD_GOT_ONLINE || record->kind == RECORD_GOT_OFFLINE) &&
+		    observer->connections[lane] != 0)
 			judge_change(story, rules, observer, record);
 	}
 	for (uint32_t peer = 0; peer < story->life_count; peer++) {

@@ -271,6 +271,12 @@ static void on_upgraded(void *context)
 
 /* Hearing */
 
+static void forget_all(struct visit *visit)
+{
+	visit->seen = 0;
+	memset(visit->sees, 0, peer_count * sizeof(visit->sees[0]));
+}
+
 static void say_goodbye(struct visit *visit)
 {
 	visit->closing = true;
@@ -282,7 +288,11 @@ static void on_joined(struct visit *visit)
 {
 	struct peer *peer = visit->peer;
 
-	if (++visit->answers < 2 || visit->joined || visit->closing)
+	if (++visit->answers == 1) {
+		note(peer, visit, RECORD_GREETED, 0, 0, 0);
+		forget_all(visit);
+	}
+	if (visit->answers < 2 || visit->joined || visit->closing)
 		return;
 	if (visit->refused) {
 		timer_set(loop_timers(), &visit->again, REFUSED_RETRY_MS);
@@ -434,8 +444,6 @@ static void leave(struct visit *visit)
 	}
 	say(visit, speech_offline(&text, visit->peer->number));
 	visit->joined = false;
-	visit->seen = 0;
-	memset(visit->sees, 0, peer_count * sizeof(visit->sees[0]));
 }
 
 void peer_leave(struct peer *peer)
