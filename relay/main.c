@@ -67,6 +67,11 @@ static struct bus_settings bus_settings(const struct options *options)
 	return (struct bus_settings){
 		.redis_url = options->redis_url,
 		.redis_password_file = options->redis_password_file,
+		.redis_sentinel_user = options->redis_sentinel_user,
+		.redis_sentinel_password_file = options->redis_sentinel_password_file,
+		.redis_ca_file = options->redis_ca_file,
+		.redis_cert_file = options->redis_cert_file,
+		.redis_key_file = options->redis_key_file,
 		.prefix = options->redis_prefix,
 		.ttl_ms = options->ttl_seconds * 1000,
 		.queue_bytes_max = options->bus_queue_bytes,
@@ -110,6 +115,30 @@ static int complain(int status, const char *about, const char *error)
 	return status;
 }
 
+/* Complains of the first that is not. */
+static bool files_are_readable(const struct options *options)
+{
+	const struct {
+		const char *file;
+		const char *complaint;
+	} files[] = {
+#define FILE_OF(name, flag) {options->name, flag " must be a readable file: "}
+		FILE_OF(redis_password_file, "--redis-password-file"),
+		FILE_OF(redis_sentinel_password_file, "--redis-sentinel-password-file"),
+		FILE_OF(redis_ca_file, "--redis-ca-file"),
+		FILE_OF(redis_cert_file, "--redis-cert-file"),
+		FILE_OF(redis_key_file, "--redis-key-file"),
+#undef FILE_OF
+	};
+
+	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++)
+		if (files[i].file != NULL && access(files[i].file, R_OK) != 0) {
+			complain(EXIT_USAGE, files[i].complaint, files[i].file);
+			return false;
+		}
+	return true;
+}
+
 /* Returns the exit status: 0 if all was built. */
 static int node_build(struct node *node)
 {
@@ -123,13 +152,11 @@ static int node_build(struct node *node)
 	struct event_base *base = loop_base(node->loop);
 	struct timers *timers = loop_timers(node->loop);
 
-	const char *file = options->redis_password_file;
-	if (file != NULL && access(file, R_OK) != 0)
-		return complain(EXIT_USAGE,
-		                "--redis-password-file must be a readable file: ", file);
+	if (!files_are_readable(options))
+		return EXIT_USAGE;
 	node->bus = bus_create(&for_bus, base, timers, &error);
 	if (node->bus == NULL)
-		return complain(EXIT_USAGE, "--redis-url: ", error);
+		return complain(EXIT_USAGE, "", error);
 	node->edge = edge_create(&for_edge, base, timers, &error);
 	if (node->edge == NULL)
 		return complain(EXIT_FAILURE, "", error);

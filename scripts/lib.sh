@@ -39,6 +39,14 @@ need_packages() {
 	rm -f "$log"
 }
 
+# Sets $cache: a folder that all clones on this machine share, else one in build/.
+find_cache() {
+	if ! mkdir -p build "${cache:=${XDG_CACHE_HOME:-${HOME:-/nonexistent}/.cache}/p2p-relay}" 2>/dev/null; then
+		cache=$PWD/build/cache
+		mkdir -p "$cache"
+	fi
+}
+
 # build_preset NAME [CMAKE-OPTION...]: configures and builds it. Shows the compiler's
 # words only if it has something to say; the rest is in build/NAME.log.
 build_preset() {

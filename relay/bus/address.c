@@ -17,15 +17,15 @@
 #define PASSWORD_BYTES_MAX 1024
 #define HOST_BYTES_MAX 253 /* of a DNS name */
 
-#define LIKE_SINGLE "the Redis URL must be like redis://[user:password@]host[:port][/database]"
-#define LIKE_SENTINEL                 \
-	"the Redis URL must be like " \
+#define LIKE_SINGLE "--redis-url must be like redis://[user:password@]host[:port][/database]"
+#define LIKE_SENTINEL               \
+	"--redis-url must be like " \
 	"redis+sentinel://[user:password@]host[:port][,host[:port]...]/MASTER[/database]"
 #define LIKE_CLUSTER \
-	"the Redis URL must be like redis+cluster://[user:password@]host[:port][,host[:port]...]"
-#define LIKE_UNIX "the Redis URL must be like unix:/path/of/the/socket"
+	"--redis-url must be like redis+cluster://[user:password@]host[:port][,host[:port]...]"
+#define LIKE_UNIX "--redis-url must be like unix:/path/of/the/socket"
 #define BAD_USER \
-	"the Redis URL's user or password has a % that is not followed by two hex digits other than 00"
+	"--redis-url: the user or password has a % that is not followed by two hex digits other than 00"
 
 static char *copy(struct slice text)
 {
@@ -181,7 +181,7 @@ static const char *read_hosts(struct slice text, const struct scheme *scheme,
 		struct slice rest = {0};
 		bool more = scheme->form != ADDRESS_SINGLE && cut(&text, ',', &rest);
 		if (address->host_count == ADDRESS_HOSTS_MAX)
-			return "the Redis URL names too many hosts (16 at most)";
+			return "--redis-url names too many hosts (16 at most)";
 		if (!read_host(text, scheme->port, &address->hosts[address->host_count]))
 			return scheme->like;
 		address->host_count++;
@@ -223,7 +223,7 @@ static const char *read_path(struct slice path, const struct scheme *scheme,
 	case ADDRESS_CLUSTER:
 		return path.size == 0
 		               ? NULL
-		               : "a Redis Cluster has no databases: the URL must end with its hosts";
+		               : "--redis-url names a Cluster, which has no databases: it must end with the hosts";
 	case ADDRESS_SENTINEL:
 		if (!cut(&path, '/', &database))
 			database = SLICE("");
@@ -236,7 +236,7 @@ static const char *read_path(struct slice path, const struct scheme *scheme,
 	}
 	return read_database(database, address)
 	               ? NULL
-	               : "the Redis URL must end with the number of a database, as in redis://host:6379/0";
+	               : "--redis-url must end with the number of a database, as in redis://host:6379/0";
 }
 
 static const char *parse_tcp(struct slice text, const struct scheme *scheme,
@@ -285,7 +285,7 @@ static const char *parse(struct slice text, struct address *address)
 		if (slice_starts(text, slice_of(schemes[i].start)))
 			return parse_tcp(from(text, strlen(schemes[i].start)), &schemes[i],
 			                 address);
-	return "the Redis URL must begin with redis://, redis+sentinel:// or redis+cluster:// "
+	return "--redis-url must begin with redis://, redis+sentinel:// or redis+cluster:// "
 	       "(rediss... for TLS), or unix:";
 }
 

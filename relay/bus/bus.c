@@ -18,6 +18,7 @@
 #include "bus/scripts.h"
 #include "bus/session.h"
 #include "bus/slot.h"
+#include "bus/tls.h"
 #include "bus/topic.h"
 #include "bus/traffic.h"
 #include "common/memory.h"
@@ -27,16 +28,9 @@
 
 struct bus {
 	struct bus_settings settings;
-	char *password_file;
-	char *prefix;
 	struct shared shared;
 	struct link *link; /* NULL: a Cluster has several */
 };
-
-static char *copy(const char *text)
-{
-	return text == NULL ? NULL : mem_copy(text, strlen(text) + 1);
-}
 
 static const char *check(const struct bus_settings *settings)
 {
@@ -53,15 +47,24 @@ static const char *check(const struct bus_settings *settings)
 static bool share(struct bus *bus, struct event_base *base, struct timers *timers,
                   const char **error)
 {
+	const struct bus_settings *settings = &bus->settings;
 	struct shared *shared = &bus->shared;
 
-	shared->settings = &bus->settings;
+	shared->settings = settings;
 	shared->base = base;
 	shared->timers = timers;
 	list_init(&shared->links);
 	meters_init(&shared->meters);
 	shared->leaves = leaves_create(shared);
-	return address_parse(bus->settings.redis_url, &shared->address, error);
+	if (settings->redis_sentinel_user != NULL)
+		shared->sentinel_access.user = mem_copy(settings->redis_sentinel_user,
+		                                        strlen(settings->redis_sentinel_user) + 1);
+	if (!address_parse(settings->redis_url, &shared->address, error))
+		return false;
+	if (shared->address.tls)
+		shared->tls = tls_create(settings->redis_ca_file, settings->redis_cert_file,
+		                         settings->redis_key_file, error);
+	return !shared->address.tls || shared->tls != NULL;
 }
 
 struct bus *bus_create(const struct bus_settings *settings, struct event_base *base,
@@ -72,11 +75,7 @@ struct bus *bus_create(const struct bus_settings *settings, struct event_base *b
 		return NULL;
 
 	struct bus *bus = mem_zero(sizeof(*bus));
-	bus->password_file = copy(settings->redis_password_file);
-	bus->prefix = copy(settings->prefix);
 	bus->settings = *settings;
-	bus->settings.redis_password_file = bus->password_file;
-	bus->settings.prefix = bus->prefix;
 	if (!share(bus, base, timers, error)) {
 		bus_destroy(bus);
 		return NULL;
@@ -100,9 +99,9 @@ void bus_destroy(struct bus *bus)
 	LIST_EACH(&bus->shared.links, link)
 		link_destroy(LIST_ENTRY(link, struct link, in_shared));
 	cluster_destroy(bus->shared.cluster);
+	tls_destroy(bus->shared.tls);
 	address_fini(&bus->shared.address);
-	free(bus->password_file);
-	free(bus->prefix);
+	address_fini(&bus->shared.sentinel_access);
 	free(bus);
 }
 
@@ -201,7 +200,6 @@ const struct bus_port *bus_port(void)
 	static const struct bus_port port = {
 		.node = port_node,
 		.state = port_state,
-		.topic_is_up = topic_is_up,
 		.topic_open = port_topic_open,
 		.topic_close = topic_close,
 		.inbox_open = inbox_open,

@@ -17,7 +17,11 @@ struct timers;
 struct bus_settings {
 	const char *redis_url;                    /* see address.h */
 	const char *redis_password_file;          /* read at each connect; NULL: the URL has it */
-	const char *redis_sentinel_password_file; /* likewise, for sentinels; NULL: none */
+	const char *redis_ca_file;                /* see tls.h, and NULL */
+	const char *redis_cert_file;              /* likewise */
+	const char *redis_key_file;               /* likewise */
+	const char *redis_sentinel_user;          /* NULL: their default user */
+	const char *redis_sentinel_password_file; /* NULL: they ask for none */
 	const char *prefix;                       /* of all keys and channels; without { and } */
 	uint64_t ttl_ms;        /* silence that makes a peer offline; the same on all nodes */
 	uint64_t probe_ms;      /* silence after which a connection is probed */
@@ -26,8 +30,8 @@ struct bus_settings {
 };
 
 /*
- * Returns owned; NULL and a sentence if the settings are wrong. Borrows `base` and `timers` for its
- * life; copies the settings.
+ * Returns owned; NULL and a sentence if the settings are wrong. Borrows `base`, `timers` and the
+ * strings of the settings for its life; but not the URL, which may hold a password.
  */
 struct bus *bus_create(const struct bus_settings *settings, struct event_base *base,
                        struct timers *timers, const char **error);

@@ -161,6 +161,7 @@ static void settle(struct cluster *cluster)
 			link_destroy(link);
 		}
 	}
+	metric_set(cluster->shared->meters.state, links_state(cluster->shared));
 }
 
 static void on_settle(void *context)

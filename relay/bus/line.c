@@ -22,7 +22,9 @@
 #include <sys/socket.h>
 
 #include <event2/event.h>
+#include <hiredis/hiredis_ssl.h>
 
+#include "bus/tls.h"
 #include "common/clock.h"
 #include "common/memory.h"
 
@@ -46,9 +48,13 @@ struct line {
 	struct wait *waits;  /* a ring */
 	size_t wait_first;
 	size_t wait_count;
-	size_t wait_capacity; /* a power of two; who sends has a bound of its own */
+	size_t wait_capacity;  /* a power of two; who sends has a bound of its own */
+	struct tls *tls;       /* NULL: plain */
+	const char *host;      /* who the other side must be */
+	struct ssl_st *secure; /* the context's */
 	uint64_t heard_ms;
 	bool connected;
+	bool unsent; /* the socket was full, or TLS has to hear something first */
 };
 
 struct line *line_create(struct event_base *base, const struct line_handler *handler, void *context)
@@ -127,7 +133,8 @@ static void disconnect(struct line *line)
 	free_event(&line->flush);
 	redisFree(line->redis);
 	line->redis = NULL;
-	line->connected = false;
+	line->secure = NULL;
+	line->connected = line->unsent = false;
 }
 
 static void tell_lost(struct line *line)
@@ -158,6 +165,10 @@ static void lose(struct line *line, const char *reason)
 
 static const char *reason_of(const struct line *line)
 {
+	const char *of_tls = line->secure != NULL ? tls_reason(line->secure) : NULL;
+
+	if (of_tls != NULL)
+		return of_tls;
 	return line->redis->errstr[0] != '\0' ? line->redis->errstr : "closed";
 }
 
@@ -178,36 +189,55 @@ static void flush(struct line *line)
 {
 	int done = 0;
 
-	if (redisBufferWrite(line->redis, &done) != REDIS_OK)
+	if (redisBufferWrite(line->redis, &done) != REDIS_OK) {
 		lose(line, reason_of(line));
-	else if (done)
+		return;
+	}
+	line->unsent = !done;
+	if (done || (line->secure != NULL && tls_waits_to_read(line->secure)))
 		event_del(line->write);
 	else
 		event_add(line->write, NULL);
 }
 
+static bool has_more(const struct line *line)
+{
+	return line->redis != NULL && line->secure != NULL && tls_has_more(line->secure);
+}
+
+/* Returns false if the line is lost. */
+static bool read_some(struct line *line)
+{
+	void *reply = NULL;
+
+	if (redisBufferRead(line->redis) != REDIS_OK)
+		return false;
+	do {
+		if (redisGetReplyFromReader(line->redis, &reply) != REDIS_OK)
+			return false;
+		if (reply != NULL)
+			take(line, reply);
+	} while (reply != NULL && line->redis != NULL);
+	return true;
+}
+
 static void on_readable(evutil_socket_t fd, short what, void *context)
 {
 	struct line *line = context;
-	void *reply = NULL;
 
 	(void)fd;
 	(void)what;
 	if (!line->handler->may_read(line->context))
 		return;
 	line->heard_ms = clock_mono_ms();
-	if (redisBufferRead(line->redis) != REDIS_OK) {
-		lose(line, reason_of(line));
-		return;
-	}
 	do {
-		if (redisGetReplyFromReader(line->redis, &reply) != REDIS_OK) {
+		if (!read_some(line)) {
 			lose(line, reason_of(line));
 			return;
 		}
-		if (reply != NULL)
-			take(line, reply);
-	} while (reply != NULL && line->redis != NULL);
+	} while (has_more(line));
+	if (line->redis != NULL && line->secure != NULL && line->unsent)
+		flush(line);
 }
 
 static void on_flush(evutil_socket_t fd, short what, void *context)
@@ -215,6 +245,26 @@ static void on_flush(evutil_socket_t fd, short what, void *context)
 	(void)fd;
 	(void)what;
 	flush(context);
+}
+
+/* Begins the handshake, which goes on beneath the first reads and writes. */
+static bool secure(struct line *line)
+{
+	if (line->tls == NULL)
+		return true;
+	struct ssl_st *session = tls_session(line->tls, line->host);
+	if (session == NULL) {
+		lose(line, "TLS is for a host with a name or an address");
+		return false;
+	}
+	if (redisInitiateSSL(line->redis, session) == REDIS_OK) {
+		line->secure = session;
+		return true;
+	}
+	const char *reason = tls_reason(session);
+	lose(line, reason != NULL ? reason : reason_of(line));
+	tls_forget(session);
+	return false;
 }
 
 static void connected(struct line *line)
@@ -231,6 +281,8 @@ static void connected(struct line *line)
 	event_del(line->write);
 	if (line->redis->connection_type == REDIS_CONN_TCP)
 		setsockopt(line->redis->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	if (!secure(line))
+		return;
 	line->connected = true;
 	line->heard_ms = clock_mono_ms();
 	event_add(line->read, NULL);
@@ -315,9 +367,9 @@ bool line_open(struct line *line, const struct endpoint *endpoint, struct tls *t
 {
 	redisOptions options = {.options = REDIS_OPT_NONBLOCK};
 
-	(void)tls;
-	(void)host;
 	assert(line->redis == NULL);
+	line->tls = tls;
+	line->host = host;
 	set_allocators();
 	if (endpoint->port == 0)
 		REDIS_OPTIONS_SET_UNIX(&options, endpoint->name);

@@ -51,8 +51,9 @@ struct line *line_create(struct event_base *base, const struct line_handler *han
 void line_destroy(struct line *line);
 
 /*
- * Begins to connect a closed line; opened() or lost() follows. With `tls` (borrowed) the other side
- * must prove that it is `host`. Returns false and the reason if that failed at once.
+ * Begins to connect a closed line; opened() or lost() follows. With `tls` the other side must prove
+ * that it is `host`; both are borrowed while the line is open. Returns false and the reason if it
+ * failed at once.
  */
 bool line_open(struct line *line, const struct endpoint *endpoint, struct tls *tls,
                const char *host, char reason[LINE_REASON_BYTES]);

@@ -296,11 +296,6 @@ bool recovery_is_announced(const struct recovery *recovery)
 	return recovery->phase >= WAITING && session_is_ready(recovery->link->session);
 }
 
-bool recovery_is_done(const struct recovery *recovery)
-{
-	return recovery->phase == DONE && session_is_ready(recovery->link->session);
-}
-
 struct recovery *recovery_create(struct topic *topic)
 {
 	struct recovery *recovery = mem_zero(sizeof(*recovery));

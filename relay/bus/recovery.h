@@ -25,6 +25,3 @@ void recovery_stop(struct recovery *recovery);
 
 /* The peers are announced, and what comes after them may be sent. */
 bool recovery_is_announced(const struct recovery *recovery);
-
-/* All is done. */
-bool recovery_is_done(const struct recovery *recovery);

@@ -217,11 +217,6 @@ void topics_each(struct link *link, void (*act)(struct topic *topic))
 
 /* ---- Asking it */
 
-bool topic_is_up(const struct topic *topic)
-{
-	return recovery_is_done(topic->recovery);
-}
-
 bool topic_is_announced(const struct topic *topic)
 {
 	return recovery_is_announced(topic->recovery);

@@ -31,10 +31,7 @@ struct announces *topic_announces(struct topic *topic);
 struct refreshes *topic_refreshes(struct topic *topic);
 struct publications *topic_publications(struct topic *topic);
 
-/* Everything is as it should be: subscribed, announced. */
-bool topic_is_up(const struct topic *topic);
-
-/* The peers are, at least: what comes after that may be sent. */
+/* Its peers are announced in this session: what comes after that may be sent. */
 bool topic_is_announced(const struct topic *topic);
 
 /* Nodes in this mesh, as last told by Redis; at least 1. */

@@ -90,9 +90,6 @@ struct bus_port {
 	/* On a Cluster: the best of all shards. */
 	enum bus_state (*state)(const struct bus *bus);
 
-	/* Does what is published there leave at once? Else it waits. */
-	bool (*topic_is_up)(const struct topic *topic);
-
 	/*
 	 * Subscribes the mesh's broadcast channel, loads the roster and keeps both up over reconnects,
 	 * looks for lapsed leases in the mesh's index: until topic_close(). Calls mesh_...() of `owner`.

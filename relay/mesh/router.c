@@ -124,7 +124,7 @@ void router_unpublished(struct sender *sender, struct slice target, struct slice
 				&envelope);
 		else
 			connection_refuse(connection, ERROR_PEER_NOT_FOUND,
-			                  "no peer of that id is online", &envelope);
+			                  "no peer or agent of that name is online", &envelope);
 		return;
 	case UNPUBLISHED_NOT_SENT:
 		connection_error(connection, ERROR_BUS_UNAVAILABLE,
@@ -159,18 +159,6 @@ static bool send_to(struct sender *sender, const struct envelope *envelope, stru
 	return count > 0;
 }
 
-/* While the bus is down, the roster may have missed who came last. */
-static void refuse_unknown(struct sender *sender, const struct envelope *envelope)
-{
-	if (sender->ports->bus_port->topic_is_up(mesh_topic(sender->mesh)))
-		connection_refuse(sender->connection, ERROR_PEER_NOT_FOUND,
-		                  "no peer or agent of that name is online", envelope);
-	else
-		connection_error(sender->connection, ERROR_BUS_UNAVAILABLE,
-		                 "whether that peer is online is not known now, try again",
-		                 envelope, "no");
-}
-
 /* A target that the roster lacks is asked for all the same: Redis knows best, and answers 0. */
 static void send_direct(struct sender *sender, const struct envelope *envelope,
                         struct slice message)
@@ -181,7 +169,7 @@ static void send_direct(struct sender *sender, const struct envelope *envelope,
 		connection_refuse(sender->connection, ERROR_INVALID_MESSAGE,
 		                  "a direct message needs `to` or `targetInstanceId`", envelope);
 	else if (!send_to(sender, envelope, message))
-		refuse_unknown(sender, envelope);
+		publish(sender, envelope, message, envelope->to, NULL);
 }
 
 static bool send_reply(struct sender *sender, const struct envelope *envelope, struct slice message)

@@ -331,12 +331,38 @@ static enum options_outcome check_order(struct parse *parse, const struct option
 	             smaller_name);
 }
 
+/* Files for TLS without TLS: a letter is missing in the URL, and everything would go in the clear. */
+static enum options_outcome check_tls(struct parse *parse)
+{
+	const struct options *options = parse->options;
+	const struct option_row *row = options->redis_ca_file != NULL     ? ROW(redis_ca_file)
+	                               : options->redis_cert_file != NULL ? ROW(redis_cert_file)
+	                                                                  : ROW(redis_key_file);
+	bool has_files = options->redis_ca_file != NULL || options->redis_cert_file != NULL ||
+	                 options->redis_key_file != NULL;
+	char name[OPTION_NAME_SIZE], other[OPTION_NAME_SIZE];
+
+	if (has_files && strncmp(options->redis_url, "rediss", 6) != 0) {
+		name_as_given(parse, row, name);
+		name_as_given(parse, ROW(redis_url), other);
+		return usage(parse, "%s is for TLS: %s must begin with rediss.", name, other);
+	}
+	if ((options->redis_cert_file == NULL) != (options->redis_key_file == NULL)) {
+		name_as_given(parse, ROW(redis_cert_file), name);
+		name_as_given(parse, ROW(redis_key_file), other);
+		return usage(parse, "%s and %s need each other.", name, other);
+	}
+	return OPTIONS_RUN;
+}
+
 static enum options_outcome check_together(struct parse *parse)
 {
 	enum options_outcome outcome = check_open(parse);
 
 	if (outcome == OPTIONS_RUN)
 		outcome = check_listeners(parse);
+	if (outcome == OPTIONS_RUN)
+		outcome = check_tls(parse);
 	if (outcome == OPTIONS_RUN)
 		outcome = check_order(parse, ROW(outbox_bytes_max), ROW(message_bytes_max),
 		                      FRAMING_BYTES_MAX);

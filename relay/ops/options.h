@@ -50,6 +50,7 @@ struct option_words {
 #define OPTION_TYPE_ADDRESS struct option_address
 #define OPTION_TYPE_URL const char *
 #define OPTION_TYPE_PREFIX const char *
+#define OPTION_TYPE_TEXT const char * /* NULL: none */
 #define OPTION_TYPE_PATH const char * /* NULL: none */
 #define OPTION_TYPE_WORDS struct option_words
 

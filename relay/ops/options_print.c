@@ -214,7 +214,8 @@ static void print_json_row(FILE *out, const struct option_row *row, const char *
 		[OPTION_KIND_NUMBER] = "number", [OPTION_KIND_SIZE] = "size",
 		[OPTION_KIND_CHOICE] = "choice", [OPTION_KIND_ADDRESS] = "address",
 		[OPTION_KIND_URL] = "url",       [OPTION_KIND_PREFIX] = "prefix",
-		[OPTION_KIND_PATH] = "path",     [OPTION_KIND_WORDS] = "words",
+		[OPTION_KIND_TEXT] = "text",     [OPTION_KIND_PATH] = "path",
+		[OPTION_KIND_WORDS] = "words",
 	};
 	char flag[OPTION_NAME_SIZE], variable[OPTION_NAME_SIZE];
 

@@ -70,6 +70,7 @@ const char *option_placeholder(const struct option_row *row)
 	case OPTION_KIND_URL:
 		return "URL";
 	case OPTION_KIND_PREFIX:
+	case OPTION_KIND_TEXT:
 		return "TEXT";
 	case OPTION_KIND_PATH:
 		return "PATH";
@@ -138,11 +139,17 @@ void option_allowed(const struct option_row *row, char text[static OPTION_DESCRI
 			none);
 		return;
 	case OPTION_KIND_URL:
-		snprintf(text, OPTION_DESCRIPTION_SIZE, "a URL that begins with redis:// or unix:");
+		snprintf(
+			text, OPTION_DESCRIPTION_SIZE,
+			"a URL that begins with redis://, redis+sentinel:// or redis+cluster://, with "
+			"rediss for TLS, or with unix:");
 		return;
 	case OPTION_KIND_PREFIX:
 		snprintf(text, OPTION_DESCRIPTION_SIZE,
 		         "1 to 64 ASCII characters without space, { and }");
+		return;
+	case OPTION_KIND_TEXT:
+		snprintf(text, OPTION_DESCRIPTION_SIZE, "a word%s", none);
 		return;
 	case OPTION_KIND_PATH:
 		snprintf(text, OPTION_DESCRIPTION_SIZE, "the path of a file%s", none);
@@ -234,9 +241,15 @@ static bool set_address(const struct option_row *row, void *member, const char *
 
 static bool set_url(void *member, const char *text)
 {
-	static const char *const schemes[] = {"redis://", "unix:"};
+	static const char *const schemes[] = {"redis://",
+	                                      "rediss://",
+	                                      "redis+sentinel://",
+	                                      "rediss+sentinel://",
+	                                      "redis+cluster://",
+	                                      "rediss+cluster://",
+	                                      "unix:"};
 
-	for (size_t i = 0; i < 2; i++) {
+	for (size_t i = 0; i < sizeof(schemes) / sizeof(schemes[0]); i++) {
 		size_t size = strlen(schemes[i]);
 
 		if (strncmp(text, schemes[i], size) == 0 && text[size] != '\0') {
@@ -258,7 +271,7 @@ static bool set_prefix(void *member, const char *text)
 	return size >= 1 && size <= 64;
 }
 
-static bool set_path(const struct option_row *row, void *member, const char *text)
+static bool set_text(const struct option_row *row, void *member, const char *text)
 {
 	*(const char **)member = row->optional && strcmp(text, "none") == 0 ? NULL : text;
 	return text[0] != '\0';
@@ -307,8 +320,9 @@ bool option_set(const struct option_row *row, struct options *options, const cha
 		return set_url(member, text);
 	case OPTION_KIND_PREFIX:
 		return set_prefix(member, text);
+	case OPTION_KIND_TEXT:
 	case OPTION_KIND_PATH:
-		return set_path(row, member, text);
+		return set_text(row, member, text);
 	case OPTION_KIND_WORDS:
 		return add_words(row, member, text);
 	}

@@ -59,7 +59,17 @@ WRONG = {
         "127.0.0.1:x",
         "example.org:80",
     ],
-    "--redis-url": ["", "http://x", "redis:/x", "unix:", "redis://h:99999"],
+    "--redis-url": [
+        "",
+        "http://x",
+        "redis:/x",
+        "unix:",
+        "redis://h:99999",
+        "redis://a,b",
+        "rediss://",
+        "redis+sentinel://h:1",
+        "redis+cluster://h:1/2",
+    ],
     "--message-bytes-max": ["0", "1023", "17MiB", "1XB", "-1"],
     "--replies": ["some", "TO", ""],
     "--liveness": ["sometimes"],
@@ -145,11 +155,39 @@ def test_open_to_other_machines_explicitly(start_relay):
     assert len(warnings) == 1, relay.log()
 
 
-def test_a_password_file_that_is_not_there(redis):
-    done = run(
-        "--listen", "127.0.0.1:0", "--redis-url", redis.url, "--redis-password-file", "/none"
-    )
-    assert done.returncode != 0 and "/none" in done.stderr
+FILES = [
+    ("--redis-password-file", "redis://h"),
+    ("--redis-sentinel-password-file", "redis+sentinel://h/m"),
+    ("--redis-ca-file", "rediss://h"),
+]
+
+
+@pytest.mark.parametrize("flag, url", FILES)
+def test_a_file_that_is_not_there(flag, url):
+    done = run("--listen", "127.0.0.1:0", "--redis-url", url, flag, "/none")
+    assert done.returncode == 2 and f"{flag} must be a readable file: /none" in done.stderr
+
+
+def test_files_for_tls_are_not_taken_without_tls(tmp_path):
+    """A letter is missing: nobody shall believe that it is safe."""
+    done = run("--redis-url", "redis://h", "--redis-ca-file", "/none")
+    assert done.returncode == 2 and "rediss" in done.stderr
+
+
+def test_files_for_tls_that_are_none(tmp_path, authority):
+    """Not when the first connection fails, but at the start."""
+    junk = tmp_path / "junk.pem"
+    junk.write_text("no PEM")
+    one, other = authority.issue("one"), authority.issue("other")
+    for files, word in (
+        (("--redis-ca-file", junk), "--redis-ca-file"),
+        (("--redis-cert-file", one.cert), "--redis-key-file"),
+        (("--redis-cert-file", junk, "--redis-key-file", one.key), "--redis-cert-file"),
+        (("--redis-cert-file", one.cert, "--redis-key-file", other.key), "--redis-key-file"),
+    ):
+        done = run("--listen", "127.0.0.1:0", "--redis-url", "rediss://h", *map(str, files))
+        assert done.returncode == 2 and word in done.stderr, done
+        assert len(done.stderr.strip().splitlines()) == 1, done
 
 
 async def test_the_agentcore_profile(start_relays, redis, mesh):

@@ -102,13 +102,10 @@ class Cluster:
     def awake(self):
         return [node for node in self.nodes if node.is_awake()]
 
-    def by_port(self, port):
-        return next(node for node in self.nodes if node.port == port)
-
     def owner_seen_by(self, node, slot):
-        for first, last, (_, port, *_), *_ in node.call("CLUSTER", "SLOTS"):
+        for first, last, (_, _, id, *_), *_ in node.call("CLUSTER", "SLOTS"):
             if first <= slot <= last:
-                return self.by_port(port)
+                return next(one for one in self.nodes if one.id == id)
         return None
 
     def owner(self, slot):
@@ -144,7 +141,7 @@ class Cluster:
         )
 
     def is_ok(self):
-        """All nodes that are awake say so, agree on who has what, and replicas have their master."""
+        """All nodes that are awake say so, agree on who has what, and have their master."""
         nodes = self.awake()
         maps = {str(sorted(node.call("CLUSTER", "SLOTS"))) for node in nodes}
         return len(maps) == 1 and all(

@@ -119,12 +119,6 @@ static enum bus_state bus_state(const struct bus *bus)
 	return self.world.state;
 }
 
-static bool bus_topic_is_up(const struct topic *topic)
-{
-	(void)topic;
-	return self.world.state == BUS_UP;
-}
-
 static struct topic *bus_topic_open(struct bus *bus, struct slice mesh, struct mesh *owner)
 {
 	(void)bus;
@@ -247,7 +241,6 @@ static void bus_list(struct bus *bus, struct slice mesh, uint64_t timeout_ms, bu
 static const struct bus_port bus = {
 	.node = bus_node,
 	.state = bus_state,
-	.topic_is_up = bus_topic_is_up,
 	.topic_open = bus_topic_open,
 	.topic_close = bus_topic_close,
 	.inbox_open = bus_inbox_open,

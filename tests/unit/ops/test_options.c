@@ -257,9 +257,51 @@ static void texts(void **state)
 		"and }.\n");
 	assert_refused("--redis-password-file=",
 	               "p2p-relay: --redis-password-file must be the path of a file, or none.\n");
-	assert_refused("--redis-url redis://",
-	               "p2p-relay: --redis-url must be a URL that begins with redis:// "
-	               "or unix:.\n");
+	assert_refused(
+		"--redis-url redis://",
+		"p2p-relay: --redis-url must be a URL that begins with redis://, "
+		"redis+sentinel:// or redis+cluster://, with rediss for TLS, or with unix:.\n");
+}
+
+static void redis_in_all_its_forms(void **state)
+{
+	static const char *const urls[] = {"rediss://h", "redis+sentinel://a,b/m",
+	                                   "rediss+sentinel://a/m", "redis+cluster://a,b",
+	                                   "rediss+cluster://a"};
+	char line[64];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(urls) / sizeof(urls[0]); i++) {
+		snprintf(line, sizeof(line), "--redis-url %s", urls[i]);
+		assert_runs(line);
+		assert_string_equal(options.redis_url, urls[i]);
+	}
+	assert_runs("--redis-url redis+sentinel://h/m --redis-sentinel-user relay "
+	            "--redis-sentinel-password-file /f");
+	assert_string_equal(options.redis_sentinel_user, "relay");
+	assert_string_equal(options.redis_sentinel_password_file, "/f");
+	assert_runs("--redis-sentinel-user none");
+	assert_null(options.redis_sentinel_user);
+	assert_refused("--redis-sentinel-user=",
+	               "p2p-relay: --redis-sentinel-user must be a word, or none.\n");
+}
+
+static void files_for_tls(void **state)
+{
+	(void)state;
+	assert_runs("--redis-url rediss://h --redis-ca-file /ca --redis-cert-file /cert "
+	            "--redis-key-file /key");
+	assert_string_equal(options.redis_ca_file, "/ca");
+	assert_string_equal(options.redis_cert_file, "/cert");
+	assert_string_equal(options.redis_key_file, "/key");
+	assert_refused(
+		"--redis-url redis://h --redis-ca-file /ca",
+		"p2p-relay: --redis-ca-file is for TLS: --redis-url must begin with rediss.\n");
+	assert_refused(
+		"--redis-key-file /key",
+		"p2p-relay: --redis-key-file is for TLS: --redis-url must begin with rediss.\n");
+	assert_refused("--redis-url rediss+cluster://h --redis-cert-file /cert",
+	               "p2p-relay: --redis-cert-file and --redis-key-file need each other.\n");
 }
 
 static void word_lists(void **state)
@@ -543,6 +585,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(choices, reset, release),
 		cmocka_unit_test_setup_teardown(addresses, reset, release),
 		cmocka_unit_test_setup_teardown(texts, reset, release),
+		cmocka_unit_test_setup_teardown(redis_in_all_its_forms, reset, release),
+		cmocka_unit_test_setup_teardown(files_for_tls, reset, release),
 		cmocka_unit_test_setup_teardown(word_lists, reset, release),
 		cmocka_unit_test_setup_teardown(flag_beats_variable_beats_default, reset, release),
 		cmocka_unit_test_setup_teardown(errors_name_what_was_given, reset, release),

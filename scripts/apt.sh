@@ -1,0 +1,43 @@
+# Sourced, after lib.sh, by the scripts that take something from Debian 13 whatever this machine's own
+# release.
+#
+# An apt of our own, beside the machine's: same mirror, proxy and keys, but only one source, none of
+# the machine's hooks, none of its packages, and nothing written outside of $apt.
+
+apt_private() { apt-get -qq -c "$apt/apt.conf" "$@"; }
+
+# apt_of_debian_13 FOLDER TYPE: makes one in the folder, for `deb` or `deb-src`, and reads its index.
+apt_of_debian_13() {
+	local codename uri
+	codename=$(sed -n 's/^VERSION_CODENAME=//p' /etc/os-release)
+	uri=$(mirror "$codename")
+	if [ -z "$uri" ]; then # apt knows nothing of its sources before their lists are here
+		as_root apt-get -qq update
+		uri=$(mirror "$codename")
+	fi
+	[ -n "$uri" ] || die "no Debian mirror among apt's sources (see 'apt-get indextargets'); Debian 12 or 13 is needed"
+
+	apt=$1
+	mkdir -p "$apt"/{none,lists/partial,cache/archives/partial}
+	: >"$apt/status"
+	cat >"$apt/apt.conf" <<-CONF
+		#clear APT::Update::Post-Invoke;
+		#clear APT::Update::Post-Invoke-Success;
+		APT::Sandbox::User "root";
+		APT::Update::Error-Mode "any";
+		Acquire::Languages "none";
+		Acquire::Retries "3";
+		Dir::Cache "$apt/cache";
+		Dir::Etc::SourceList "$apt/sources.list";
+		Dir::Etc::SourceParts "$apt/none";
+		Dir::State::Lists "$apt/lists";
+		Dir::State::Status "$apt/status";
+	CONF
+	echo "$2 [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $uri trixie main" >"$apt/sources.list"
+	apt_private update || die "apt could not read Debian 13's index at $uri"
+}
+
+mirror() {
+	apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Origin: Debian' \
+		'Label: Debian' "Codename: $1" | head -n1
+}
