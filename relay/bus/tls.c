@@ -223,7 +223,7 @@ bool tls_waits_to_read(const struct ssl_st *session)
 
 bool tls_has_more(const struct ssl_st *session)
 {
-	return SSL_has_pending(session) == 1;
+	return SSL_pending(session) > 0;
 }
 
 /* ---- Life */

@@ -151,9 +151,14 @@ def start_cluster(start_server):
 
 
 @pytest.fixture(scope="session")
-def authority(tmp_path_factory):
-    """Who issues the certificates of Redis."""
-    return Authority(tmp_path_factory.mktemp("authority"))
+def start_authority(tmp_path_factory):
+    return lambda: Authority(tmp_path_factory.mktemp("authority"))
+
+
+@pytest.fixture(scope="session")
+def authority(start_authority):
+    """Who issues the certificates of Redis; start_authority() makes one that does not know it."""
+    return start_authority()
 
 
 @pytest.fixture

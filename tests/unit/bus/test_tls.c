@@ -393,6 +393,36 @@ static void bytes_in_the_session_are_told(void **state)
 	tls_destroy(tls);
 }
 
+/* But half a record is in the session, too, and nothing can be done with it: who read on would spin. */
+static void half_a_record_is_nothing(void **state)
+{
+	struct tls *tls = create(ca.cert_file, NULL, NULL);
+	struct talk talk = listen_as(&redis);
+	char bytes[100] = {0};
+	char record[300];
+	int detour[2];
+
+	(void)state;
+	assert_true(shake_hands(&talk, tls, "redis.test"));
+	while (SSL_read(talk.client, bytes, sizeof(bytes)) > 0)
+		;
+	assert_int_equal(pipe(detour), 0);
+	SSL_set_wfd(talk.server, detour[1]);
+	assert_int_equal(SSL_write(talk.server, bytes, sizeof(bytes)), sizeof(bytes));
+	ssize_t size = read(detour[0], record, sizeof(record));
+	assert_true(size > 100);
+	assert_int_equal(write(talk.sockets[1], record, 50), 50);
+	assert_int_equal(SSL_read(talk.client, bytes, sizeof(bytes)), -1);
+	assert_true(tls_waits_to_read(talk.client));
+	assert_false(tls_has_more(talk.client));
+	assert_int_equal(write(talk.sockets[1], record + 50, (size_t)size - 50), size - 50);
+	assert_int_equal(SSL_read(talk.client, bytes, sizeof(bytes)), sizeof(bytes));
+	close(detour[0]);
+	close(detour[1]);
+	hang_up(&talk);
+	tls_destroy(tls);
+}
+
 /* A server that is killed says no goodbye. */
 static void an_end_without_goodbye_is_an_end(void **state)
 {
@@ -492,6 +522,7 @@ int main(void)
 		cmocka_unit_test(old_versions_are_refused),
 		cmocka_unit_test(what_is_no_tls_is_called_so),
 		cmocka_unit_test(bytes_in_the_session_are_told),
+		cmocka_unit_test(half_a_record_is_nothing),
 		cmocka_unit_test(an_end_without_goodbye_is_an_end),
 		cmocka_unit_test(files_that_are_not_good_are_refused),
 		cmocka_unit_test(a_file_that_changed_is_read_again),
