@@ -1,8 +1,9 @@
 /*
  * Happy path: each client is told when to go, the moments spread over the window, a slice of
- * clients per tick; they go by themselves. Whoever is still there when its moment has passed is
- * closed with 1012. So a node with ten thousand clients does not send them all at once to its
- * neighbours.
+ * clients per tick; they go by themselves. Whoever is still there some time after its moment is
+ * closed with 1012: a client that opens its new connection before it ends the old one, so as to
+ * miss nothing, needs that time. So a node with ten thousand clients does not send them all at once
+ * to its neighbours.
  *
  * What may go wrong:
  *  - A client ignores it all, the closing handshake included: it is cut by its deadline
@@ -16,16 +17,37 @@
 
 #define TICK_MS 50
 #define TOLD_PER_TICK 500
+#define GRACE_MS_MAX 2000
 
 static uint64_t elapsed_ms(const struct edge *edge)
 {
 	return timers_now(edge->timers) - edge->drain.begun_ms;
 }
 
+/* From the moment to go to the close. */
+static uint64_t grace_ms(const struct drain *drain)
+{
+	uint64_t quarter = drain->window_ms / 4;
+
+	return quarter < GRACE_MS_MAX ? quarter : GRACE_MS_MAX;
+}
+
 /* When the n-th of all has to go, counted from the begin. */
 static uint64_t moment_ms(const struct drain *drain, size_t n)
 {
-	return n * drain->window_ms / drain->total;
+	return n * (drain->window_ms - grace_ms(drain)) / drain->total;
+}
+
+/* How many have had their moment, and the time after it. */
+static size_t gone_wanted(const struct drain *drain, uint64_t elapsed)
+{
+	uint64_t grace = grace_ms(drain);
+
+	if (elapsed >= drain->window_ms)
+		return drain->total;
+	if (elapsed < grace)
+		return 0;
+	return (size_t)(drain->total * (elapsed - grace) / (drain->window_ms - grace));
 }
 
 static void tell_some(struct edge *edge)
@@ -50,16 +72,12 @@ static void tell_some(struct edge *edge)
 static void close_some(struct edge *edge)
 {
 	struct drain *drain = &edge->drain;
-	uint64_t elapsed = elapsed_ms(edge);
-	size_t gone_wanted = drain->total;
-
-	if (elapsed < drain->window_ms)
-		gone_wanted = (size_t)(drain->total * elapsed / drain->window_ms);
-
+	size_t wanted = gone_wanted(drain, elapsed_ms(edge));
 	size_t gone = drain->total - edge->socket_count;
+
 	LIST_EACH(&drain->told, link) {
 		struct socket *socket = LIST_ENTRY(link, struct socket, member);
-		if (gone >= gone_wanted)
+		if (gone >= wanted)
 			break;
 		gone++;
 		if (drain->begun_again)

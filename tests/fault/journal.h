@@ -21,12 +21,14 @@
 	X(SENT_BROADCAST) /* -         sequence number  - */                                \
 	X(GOT_DIRECT)     /* from      sequence number  - */                                \
 	X(GOT_BROADCAST)  /* from      sequence number  - */                                \
-	X(GOT_ONLINE)     /* peer      -                - */                                \
+	X(GOT_ONLINE)     /* peer      version          - */                                \
 	X(GOT_OFFLINE)    /* peer      -                - */                                \
 	X(GOT_ERROR)      /* -         sequence number  enum fault_error */                 \
 	X(GOT_RESYNC)                                                                       \
 	X(GOT_DRAIN)   /* -         reconnect_ms     - */                                   \
-	X(GOT_STRANGE) /* what nobody sent */
+	X(GOT_STRANGE) /* what nobody sent */                                               \
+	X(CHANGED)     /* version - - of what it announces */                               \
+	X(GREETED)     /* - - - the relay has read its hello */
 
 enum record_kind {
 #define X(name) RECORD_##name,
@@ -70,6 +72,9 @@ enum fault_error {
 		FAULT_ERROR_COUNT
 };
 
+/* Connections of a peer that overlap differ in their number modulo this. */
+#define LANES 4
+
 #define NO_NUMBER UINT32_MAX /* an error that belongs to no sequence number */
 
 struct record {
@@ -77,7 +82,7 @@ struct record {
 	uint32_t peer;    /* who did or heard it */
 	uint32_t other;
 	uint32_t number;
-	uint16_t visit; /* which of the peer's connections, from 1 */
+	uint16_t visit; /* which of the peer's connections, from 1; those that overlap have lanes */
 	uint8_t kind;
 	uint8_t code;
 };

@@ -120,7 +120,7 @@ static void judge_connections(const struct story *story)
 			continue;
 		ended[record->code % ENDING_COUNT]++;
 		retry_after += record->code == ENDING_STATUS && record->other > 0;
-		codes[record->number % 5000]++;
+		codes[record->number % 5000] += record->code != ENDING_OWN;
 	}
 	sample_print("upgrade", &upgrade);
 	sample_print("join", &join);
@@ -146,6 +146,7 @@ static const struct {
 } options[] = {
 	{"--ttl", offsetof(struct rules, ttl_us)},
 	{"--due", offsetof(struct rules, due_us)},
+	{"--away", offsetof(struct rules, away_us)},
 	{"--in-flight", offsetof(struct rules, in_flight_us)},
 	{"--told", offsetof(struct rules, told_us)},
 	{"--slack", offsetof(struct rules, slack_us)},
@@ -184,6 +185,8 @@ int main(int argc, char **argv)
 		die("Usage: judge JOURNAL [--NAME MS]...");
 	for (int i = 2; i < argc; i += 2)
 		read_option(&rules, argv[i], argv[i + 1]);
+	if (rules.away_us == 0)
+		rules.away_us = rules.ttl_us + rules.due_us;
 	story_read(&story, argv[1]);
 	putchar('{');
 	figure_print("records", story.record_count);

@@ -12,7 +12,7 @@ static struct {
 	struct sample direct, broadcast, errors[FAULT_ERROR_COUNT];
 } found;
 
-/* The newest message of a sender that came on a connection; those that overlap differ in the last bit. */
+/* The newest message of a sender that came on a connection. */
 struct newest {
 	uint16_t visit, sender_visit;
 	uint32_t number;
@@ -20,8 +20,8 @@ struct newest {
 
 struct receiver {
 	uint32_t peer;
-	uint16_t *came_on;     /* by send: on which connection it came, 0 = not */
-	struct newest *newest; /* by sender and last bit of the connection */
+	uint16_t *came_on;     /* by send and lane: on which connection it came, 0 = not */
+	struct newest *newest; /* by sender and lane */
 };
 
 static bool is_judged(const struct rules *rules, const struct send *send)
@@ -47,14 +47,15 @@ static void judge_delivery(const struct story *story, const struct rules *rules,
 	if (!is_judged(rules, send))
 		return;
 	found.delivered++;
-	if (receiver->came_on[index] == record->visit) {
+	uint16_t *came_on = &receiver->came_on[LANES * index + record->visit % LANES];
+	if (*came_on == record->visit) {
 		found.duplicated++;
 		example(story, "duplicated", record->other, receiver->peer, record->number,
 		        record->time_us);
 	}
-	receiver->came_on[index] = record->visit;
+	*came_on = record->visit;
 
-	struct newest *newest = &receiver->newest[2 * record->other + (record->visit & 1)];
+	struct newest *newest = &receiver->newest[LANES * record->other + record->visit % LANES];
 	if (newest->visit == record->visit && newest->sender_visit == send->visit &&
 	    record->number < newest->number) {
 		found.reordered++;
@@ -92,6 +93,14 @@ static bool went_itself(const struct rules *rules, const struct life *receiver, 
 	return false;
 }
 
+/* What it was to be told, a resync after the outage, it did not wait for. */
+static bool left_untold(const struct rules *rules, const struct life *receiver, uint64_t time_us)
+{
+	const struct stay *stay = life_at(receiver, time_us);
+
+	return stay != NULL && stay->cause != CAUSE_LOST && stay->to_us <= time_us + rules->told_us;
+}
+
 /* The receiver's connection broke a moment before: it knows, and the relay does not yet. */
 static bool just_broke(const struct rules *rules, const struct life *receiver, uint64_t time_us)
 {
@@ -110,6 +119,28 @@ static bool sender_was_told(const struct rules *rules, const struct life *sender
 	        visit->ended_us <= send->time_us + rules->told_us);
 }
 
+/*
+ * The sender took its connection away so soon after, or so rudely, that the relay need not have got
+ * what was on its way, or could not tell it any more.
+ */
+static bool took_it_along(const struct rules *rules, const struct life *sender,
+                          const struct send *send)
+{
+	const struct visit_life *visit = &sender->visits[send->visit];
+	uint64_t soon_us = send->time_us + rules->in_flight_us;
+
+	for (size_t i = 0; i < sender->stays.count; i++) {
+		const struct stay *stay = &sender->stays.list[i];
+
+		if (stay->cause == CAUSE_VANISHED && stay->to_us >= send->time_us &&
+		    stay->to_us <= soon_us)
+			return true;
+	}
+	return visit->ended_us != NEVER_US && visit->ending == ENDING_OWN &&
+	       ((visit->code == 0 && visit->ended_us <= soon_us) ||
+	        was_away(sender, rules, send->time_us, visit->ended_us));
+}
+
 static void judge_loss(const struct story *story, const struct rules *rules, uint32_t sender,
                        uint32_t receiver, const struct send *send, bool present)
 {
@@ -125,18 +156,28 @@ static void judge_loss(const struct story *story, const struct rules *rules, uin
 		found.lost_told_sender += present;
 	} else if (present && told_us != NEVER_US) {
 		found.lost_told_receiver++;
-	} else if (went_itself(rules, to, send->time_us)) {
+	} else if (went_itself(rules, to, send->time_us) || left_untold(rules, to, send->time_us) ||
+	           took_it_along(rules, from, send)) {
 		found.lost_in_flight += present;
 	} else if (present) {
 		found.lost_silent++;
 		example(story, send->to == BROADCAST ? "lost broadcast" : "lost direct", sender,
 		        receiver, number, send->time_us);
-	} else if (just_broke(rules, to, send->time_us)) {
+	} else if (just_broke(rules, to, send->time_us) ||
+	           was_away(to, rules, send->time_us, send->time_us)) {
 		found.unanswered_at_break++;
 	} else {
 		found.unanswered_silent++;
 		example(story, "unanswered", sender, receiver, number, send->time_us);
 	}
+}
+
+static bool has_come(const struct receiver *receiver, size_t send)
+{
+	for (size_t lane = 0; lane < LANES; lane++)
+		if (receiver->came_on[LANES * send + lane] != 0)
+			return true;
+	return false;
 }
 
 /* All that should have come to the receiver: did it? */
@@ -161,7 +202,7 @@ static void judge_absences(const struct story *story, const struct rules *rules,
 			if (!direct && !present)
 				continue;
 			found.expected += present;
-			if (receiver->came_on[j] == 0)
+			if (!has_come(receiver, j))
 				judge_loss(story, rules, i, receiver->peer, send, present);
 		}
 	}
@@ -172,8 +213,8 @@ static void judge_receiver(const struct story *story, const struct rules *rules,
 {
 	const struct life *life = &story->lives[receiver->peer];
 
-	memset(receiver->came_on, 0, story->send_count * sizeof(receiver->came_on[0]));
-	memset(receiver->newest, 0, 2 * story->life_count * sizeof(receiver->newest[0]));
+	memset(receiver->came_on, 0, LANES * story->send_count * sizeof(receiver->came_on[0]));
+	memset(receiver->newest, 0, LANES * story->life_count * sizeof(receiver->newest[0]));
 	for (size_t i = 0; i < life->record_count; i++) {
 		const struct record *record =
 			&story->records[story->by_peer[life->first_record + i]];
@@ -251,8 +292,8 @@ static void print(void)
 void judge_messages(const struct story *story, const struct rules *rules)
 {
 	struct receiver receiver = {
-		.came_on = mem_alloc(story->send_count * sizeof(receiver.came_on[0]) + 1),
-		.newest = mem_alloc(2 * story->life_count * sizeof(receiver.newest[0]) + 1),
+		.came_on = mem_alloc(LANES * story->send_count * sizeof(receiver.came_on[0]) + 1),
+		.newest = mem_alloc(LANES * story->life_count * sizeof(receiver.newest[0]) + 1),
 	};
 
 	count_sends(story, rules);

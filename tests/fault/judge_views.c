@@ -14,17 +14,18 @@ static struct {
 	uint64_t *matrix; /* by group of the observer and of the other: online again, offline */
 } found;
 
-/* What an observer believes on one of its connections; those that overlap differ in the last bit. */
+/* What an observer believes on one of its connections. */
 struct view {
 	uint32_t connection; /* counts them, and what follows a leave as a new one */
+	uint32_t version;    /* heard last */
 	bool online, was_offline;
 };
 
 struct observer {
 	uint32_t peer;
-	struct view *views;      /* by other peer and last bit */
-	uint64_t *heard;         /* by other peer: a bit per absence of which it was told */
-	uint32_t connections[2]; /* the number now, by last bit */
+	struct view *views;          /* by other peer and lane */
+	uint64_t *heard;             /* by other peer: a bit per absence of which it was told */
+	uint32_t connections[LANES]; /* the number now */
 	uint32_t connection_count;
 };
 
@@ -33,9 +34,8 @@ static uint64_t away_since(const struct rules *rules, const struct life *other, 
 {
 	for (size_t i = 0; i < other->away.count; i++) {
 		const struct stay *away = &other->away.list[i];
-		uint64_t until_us = away->to_us == NEVER_US
-		                            ? NEVER_US
-		                            : away->to_us + rules->ttl_us + rules->due_us;
+		uint64_t until_us =
+			away->to_us == NEVER_US ? NEVER_US : away->to_us + rules->away_us;
 
 		if (away->from_us <= time_us && time_us <= until_us)
 			return away->from_us;
@@ -58,7 +58,8 @@ static void judge_offline(const struct story *story, const struct rules *rules,
 	const struct stay *now = life_at(other, time_us);
 	if (now != NULL && away_since(rules, other, time_us) != NEVER_US) {
 		sample_add(&found.after_away, time_us - away_since(rules, other, time_us));
-	} else if (now != NULL && now->from_us + rules->slack_us <= time_us) {
+	} else if (now != NULL && now->from_us + rules->slack_us <= time_us &&
+	           away_since(rules, &story->lives[observer->peer], time_us) == NEVER_US) {
 		found.false_offline++;
 		example(story, "false offline", peer, observer->peer, 0, time_us);
 	} else if (stay != NULL) {
@@ -76,24 +77,26 @@ static void judge_change(const struct story *story, const struct rules *rules,
                          struct observer *observer, const struct record *record)
 {
 	bool online = record->kind == RECORD_GOT_ONLINE;
-	struct view *view = &observer->views[2 * record->other + (record->visit & 1)];
-	uint32_t connection = observer->connections[record->visit & 1];
+	struct view *view = &observer->views[LANES * record->other + record->visit % LANES];
+	uint32_t connection = observer->connections[record->visit % LANES];
 	const struct life *life = &story->lives[observer->peer],
 			  *other = &story->lives[record->other];
 
 	if (view->connection != connection)
 		*view = (struct view){.connection = connection};
-	if (view->online == online) {
+	bool was_online = view->online;
+	if (view->online == online && (!online || view->version == record->number)) {
 		*(online ? &found.double_online : &found.double_offline) += 1;
 		example(story, online ? "double online" : "double offline", record->other,
 		        observer->peer, 0, record->time_us);
 	}
 	view->online = online;
+	view->version = record->number;
 	found.online += online;
 	found.offline += !online;
 	if (!online)
 		judge_offline(story, rules, observer, record->other, record->time_us);
-	if (!online || view->was_offline)
+	if (!online || (view->was_offline && !was_online))
 		found.matrix[2 * (life->group * story->group_count + other->group) + !online]++;
 	view->was_offline |= !online;
 }
@@ -112,15 +115,13 @@ static bool observed(const struct life *observer, uint64_t from_us, uint64_t to_
 	return false;
 }
 
-static bool is_any_away(const struct life *life, const struct rules *rules, uint64_t from_us,
-                        uint64_t to_us)
+bool was_away(const struct life *life, const struct rules *rules, uint64_t from_us, uint64_t to_us)
 {
 	for (size_t i = 0; i < life->away.count; i++) {
 		const struct stay *away = &life->away.list[i];
 
 		if (away->from_us <= to_us &&
-		    (away->to_us == NEVER_US ||
-		     away->to_us + rules->ttl_us + rules->due_us >= from_us))
+		    (away->to_us == NEVER_US || away->to_us + rules->away_us >= from_us))
 			return true;
 	}
 	return false;
@@ -139,8 +140,8 @@ static void judge_absences(const struct story *story, const struct rules *rules,
 
 		if (stay->to_us == NEVER_US || due_us > story->end_us || due_us > next_us ||
 		    !observed(life, stay->to_us, due_us) ||
-		    is_any_away(life, rules, stay->to_us, due_us) ||
-		    is_any_away(other, rules, stay->to_us, due_us))
+		    was_away(life, rules, stay->to_us, due_us) ||
+		    was_away(other, rules, stay->to_us, due_us))
 			continue;
 		if (!(observer->heard[peer] & (uint64_t)1 << i)) {
 			found.missing_offline++;
@@ -156,15 +157,18 @@ static void judge_end(const struct story *story, const struct rules *rules,
 	const struct life *life = &story->lives[observer->peer], *other = &story->lives[peer];
 	const struct stay *stay = life_at(other, story->end_us);
 	uint64_t since_us = story->end_us - rules->slack_us;
-	size_t last = life->visit_count;
 
 	if (stay == NULL || stay->from_us > since_us || life_at(life, story->end_us) == NULL ||
-	    life->visits[last].joined_us > since_us || life->visits[last].ended_us != NEVER_US ||
-	    is_any_away(life, rules, since_us, story->end_us) ||
-	    is_any_away(other, rules, since_us, story->end_us))
+	    was_away(life, rules, since_us, story->end_us) ||
+	    was_away(other, rules, since_us, story->end_us))
 		return;
-	const struct view *view = &observer->views[2 * peer + (last & 1)];
-	if (view->connection != observer->connections[last & 1] || !view->online) {
+	for (size_t i = 1; i <= life->visit_count; i++) {
+		const struct view *view = &observer->views[LANES * peer + i % LANES];
+
+		if (life->visits[i].joined_us > since_us || life->visits[i].left ||
+		    life->visits[i].ended_us != NEVER_US ||
+		    (view->connection == observer->connections[i % LANES] && view->online))
+			continue;
 		found.missing_online++;
 		example(story, "missing online", peer, observer->peer, 0, story->end_us);
 	}
@@ -175,15 +179,20 @@ static void judge_observer(const struct story *story, const struct rules *rules,
 {
 	const struct life *life = &story->lives[observer->peer];
 
-	memset(observer->views, 0, 2 * story->life_count * sizeof(observer->views[0]));
+	memset(observer->views, 0, LANES * story->life_count * sizeof(observer->views[0]));
 	memset(observer->heard, 0, story->life_count * sizeof(observer->heard[0]));
 	for (size_t i = 0; i < life->record_count; i++) {
 		const struct record *record =
 			&story->records[story->by_peer[life->first_record + i]];
 
-		if (record->kind == RECORD_OPENED || record->kind == RECORD_LEFT)
-			observer->connections[record->visit & 1] = ++observer->connection_count;
-		if (record->kind == RECORD_GOT_ONLINE || record->kind == RECORD_GOT_OFFLINE)
+		size_t lane = record->visit % LANES;
+
+		if (record->kind == RECORD_OPENED || record->kind == RECORD_GREETED)
+			observer->connections[lane] = ++observer->connection_count;
+		if (record->kind == RECORD_LEFT)
+			observer->connections[lane] = 0;
+		if ((record->kind == RECORD_GOT_ONLINE || record->kind == RECORD_GOT_OFFLINE) &&
+		    observer->connections[lane] != 0)
 			judge_change(story, rules, observer, record);
 	}
 	for (uint32_t peer = 0; peer < story->life_count; peer++) {
@@ -227,7 +236,7 @@ static void print(const struct story *story)
 void judge_views(const struct story *story, const struct rules *rules)
 {
 	struct observer observer = {
-		.views = mem_alloc(2 * story->life_count * sizeof(observer.views[0]) + 1),
+		.views = mem_alloc(LANES * story->life_count * sizeof(observer.views[0]) + 1),
 		.heard = mem_alloc(story->life_count * sizeof(observer.heard[0]) + 1),
 	};
 

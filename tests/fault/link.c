@@ -50,7 +50,7 @@ static void end(struct link *link, enum ending ending, unsigned number, unsigned
 static void end_lost(struct link *link, bool reset)
 {
 	if (link->closing)
-		end(link, ENDING_OWN, 0, 0);
+		end(link, ENDING_OWN, link->closed ? 1000 : 0, 0);
 	else if (link->closed)
 		end(link, ENDING_CLOSED, link->close_code, 0);
 	else if (link->connecting)
@@ -149,9 +149,9 @@ static void on_closed(struct link *link, struct slice payload)
 {
 	const uint8_t *code = (const uint8_t *)payload.data;
 
+	link->closed = true;
 	if (link->closing)
 		return;
-	link->closed = true;
 	link->close_code = payload.size >= 2 ? (unsigned)(code[0] << 8 | code[1]) : 1005;
 	send_frame(link, WEBSOCKET_CLOSE, (struct slice){payload.data, payload.size < 2 ? 0 : 2});
 }

@@ -15,7 +15,7 @@ struct link;
 struct link_events {
 	void (*upgraded)(void *context);
 	void (*message)(void *context, struct slice text); /* a whole one, borrowed for the call */
-	/* The last call. `number` is the close code or the HTTP status, else 0. */
+	/* The last call. `number` is the close code or the HTTP status, else 0; 1000 if the relay answered. */
 	void (*ended)(void *context, enum ending ending, unsigned number, unsigned retry_seconds);
 };
 

@@ -44,8 +44,8 @@ static struct visit_life *visit_of(struct life *life, uint16_t number)
 	if (number > life->visit_count) {
 		life->visits = mem_resize(life->visits, (number + 1u) * sizeof(life->visits[0]));
 		for (size_t i = life->visit_count + (life->visit_count > 0); i <= number; i++)
-			life->visits[i] =
-				(struct visit_life){NEVER_US, NEVER_US, NEVER_US, NEVER_US, 0};
+			life->visits[i] = (struct visit_life){
+				NEVER_US, NEVER_US, NEVER_US, NEVER_US, 0, 0, false};
 		life->visit_count = number;
 	}
 	return &life->visits[number];
@@ -64,6 +64,7 @@ static void on_ended(struct life *life, struct visit_life *visit, const struct r
 {
 	visit->ended_us = record->time_us;
 	visit->ending = (enum ending)record->code;
+	visit->code = record->number;
 	if (visit->joined_us == NEVER_US)
 		return;
 	if (visit->ending != ENDING_OWN)
@@ -90,10 +91,12 @@ static void read_life(struct life *life, const struct record *record)
 		return;
 	case RECORD_JOINED:
 		visit->joined_us = record->time_us;
+		visit->left = false;
 		if (open_stay(&life->stays) == NULL)
 			begin_stay(&life->stays, record->time_us);
 		return;
 	case RECORD_LEFT:
+		visit->left = true;
 		end_stay(&life->stays, record->time_us, CAUSE_LEFT);
 		return;
 	case RECORD_VANISHED:

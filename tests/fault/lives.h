@@ -32,6 +32,8 @@ struct stays {
 struct visit_life {
 	uint64_t opened_us, upgraded_us, joined_us, ended_us; /* NEVER_US: did not happen */
 	enum ending ending;
+	unsigned code;
+	bool left; /* is not in any more, since it said so */
 };
 
 struct life {

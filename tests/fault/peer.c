@@ -104,24 +104,55 @@ static int some_node(int except)
 
 static const struct link_events visit_events;
 static void say_hello(void *context);
+static void on_move(void *context);
 
-static void open_visit(struct peer *peer, int node)
+/* The next number whose lane is free; 0 if none is. */
+static uint16_t free_number(const struct peer *peer)
+{
+	for (uint16_t number = peer->visit_count + 1; number <= peer->visit_count + LANES; number++)
+		if (peer->visits[number % LANES] == NULL)
+			return number;
+	return 0;
+}
+
+static void open_visit(struct peer *peer, int node, bool is_tab, bool takes_over)
 {
 	struct group *group = peer->group;
-	struct visit *visit, **slot = &peer->visits[peer->visits[0] != NULL];
+	uint16_t number = free_number(peer);
+	struct visit *visit;
 
-	if (*slot != NULL)
-		return; /* it is on the move already */
-	visit = *slot = mem_zero(sizeof(*visit));
+	if (number == 0)
+		return;
+	visit = peer->visits[number % LANES] = mem_zero(sizeof(*visit));
 	visit->peer = peer;
 	visit->node = node;
-	visit->number = ++peer->visit_count;
-	visit->sees = mem_zero(PEERS_MAX / 8);
+	visit->is_tab = is_tab;
+	visit->takes_over = takes_over;
+	visit->number = peer->visit_count = number;
+	visit->sees = mem_zero(PEERS_MAX * sizeof(visit->sees[0]));
 	timer_init(&visit->again, say_hello, visit);
+	timer_init(&visit->move, on_move, visit);
 	note(peer, visit, RECORD_OPENED, (uint32_t)node, 0, 0);
+	peer_away(peer);
 	visit->link = link_open(&nodes[node].endpoint, meshes[group->mesh],
 	                        group->receive_buffer_bytes, &visit_events, visit);
 	link_read(visit->link, group->read_bytes_per_second);
+}
+
+/* A connection of that kind, which takes over or does not, or NULL. */
+static struct visit *find_visit(const struct peer *peer, bool is_tab, bool takes_over)
+{
+	for (int i = 0; i < VISITS_MAX; i++)
+		if (peer->visits[i] != NULL && !peer->visits[i]->closing &&
+		    peer->visits[i]->is_tab == is_tab && peer->visits[i]->takes_over == takes_over)
+			return peer->visits[i];
+	return NULL;
+}
+
+static bool is_complete(const struct peer *peer)
+{
+	return find_visit(peer, false, false) != NULL &&
+	       (!peer->group->two_tabs || find_visit(peer, true, false) != NULL);
 }
 
 static void come_back(struct peer *peer, uint64_t not_before_ms)
@@ -133,42 +164,83 @@ static void come_back(struct peer *peer, uint64_t not_before_ms)
 	          1 + not_before_ms + group->back_least_ms + dice_below(&dice, spread));
 }
 
+/* Whether it gets there; it tries again if not. */
+static bool connect_to(struct peer *peer, int node, bool is_tab)
+{
+	const struct group *group = peer->group;
+
+	if (find_visit(peer, is_tab, false) != NULL)
+		return true;
+	if (node == ANY_NODE || (group->any_node && peer->visit_count > 0))
+		node = some_node(-1);
+	if (node >= 0)
+		open_visit(peer, node, is_tab, false);
+	return node >= 0;
+}
+
 /* To where the group is at home, or when it comes back, by its policy, to any node. */
 static void on_connect(void *context)
 {
 	struct peer *peer = context;
 	const struct group *group = peer->group;
-	int node = group->node;
 
-	if (!peer->wanted || peer->visits[0] != NULL)
-		return;
-	if (node == ANY_NODE || (group->any_node && peer->visit_count > 0))
-		node = some_node(-1);
-	if (node >= 0)
-		open_visit(peer, node);
-	else
+	if (peer->wanted && (!connect_to(peer, group->node, false) ||
+	                     (group->two_tabs && !connect_to(peer, group->tab_node, true))))
 		come_back(peer, 0);
+}
+
+static void move(struct visit *visit)
+{
+	int node = some_node(visit->node);
+
+	if (visit->peer->wanted && node >= 0 && !visit->takes_over && !visit->closing &&
+	    find_visit(visit->peer, visit->is_tab, true) == NULL)
+		open_visit(visit->peer, node, visit->is_tab, true);
 }
 
 static void on_move(void *context)
 {
-	struct peer *peer = context;
-	const struct visit *visit = peer->visits[0];
-	int node = visit != NULL ? some_node(visit->node) : -1;
+	move(context);
+}
 
-	if (peer->wanted && node >= 0)
-		open_visit(peer, node);
+static void each_visit(struct peer *peer, void (*act)(struct visit *visit))
+{
+	struct visit *visits[VISITS_MAX];
+
+	memcpy(visits, peer->visits, sizeof(visits)); /* they may end meanwhile */
+	for (int i = 0; i < VISITS_MAX; i++)
+		if (visits[i] != NULL)
+			act(visits[i]);
+}
+
+void peer_move(struct peer *peer)
+{
+	each_visit(peer, move);
+}
+
+static void join_again(struct visit *visit)
+{
+	if (visit->upgraded && !visit->joined && !visit->closing)
+		say_hello(visit); /* it had left */
 }
 
 void peer_want(struct peer *peer, uint64_t delay_ms)
 {
-	struct visit *visit = peer->visits[0];
-
 	peer->wanted = true;
-	if (visit == NULL)
+	each_visit(peer, join_again);
+	if (!is_complete(peer))
 		timer_set(loop_timers(), &peer->connect, delay_ms);
-	else if (visit->upgraded && !visit->joined)
-		say_hello(visit); /* it had left */
+}
+
+void peer_away(struct peer *peer)
+{
+	bool away = peer->group->away;
+
+	for (int i = 0; i < VISITS_MAX; i++)
+		away |= peer->visits[i] != NULL && nodes[peer->visits[i]->node].in_trouble;
+	if (away != peer->away)
+		peer_note(peer, away ? RECORD_AWAY : RECORD_BACK, 0, 0);
+	peer->away = away;
 }
 
 static void say(struct visit *visit, struct slice words)
@@ -184,7 +256,7 @@ static void say_hello(void *context)
 	visit->answers = 0;
 	visit->refused = false;
 	say(visit, speech_capabilities(&text, true));
-	say(visit, speech_presence(&text, visit->peer->number, true));
+	say(visit, speech_presence(&text, visit->peer->number, visit->peer->version));
 	say(visit, speech_capabilities(&text, true));
 }
 
@@ -199,11 +271,28 @@ static void on_upgraded(void *context)
 
 /* Hearing */
 
+static void forget_all(struct visit *visit)
+{
+	visit->seen = 0;
+	memset(visit->sees, 0, peer_count * sizeof(visit->sees[0]));
+}
+
+static void say_goodbye(struct visit *visit)
+{
+	visit->closing = true;
+	visit->joined = false;
+	link_close(visit->link);
+}
+
 static void on_joined(struct visit *visit)
 {
 	struct peer *peer = visit->peer;
 
-	if (++visit->answers < 2 || visit->joined)
+	if (++visit->answers == 1) {
+		note(peer, visit, RECORD_GREETED, 0, 0, 0);
+		forget_all(visit);
+	}
+	if (visit->answers < 2 || visit->joined || visit->closing)
 		return;
 	if (visit->refused) {
 		timer_set(loop_timers(), &visit->again, REFUSED_RETRY_MS);
@@ -211,25 +300,25 @@ static void on_joined(struct visit *visit)
 	}
 	visit->joined = true;
 	note(peer, visit, RECORD_JOINED, 0, 0, 0);
-	if (peer->visits[0] != visit)
-		link_close(peer->visits[0]->link); /* it has moved */
+	struct visit *old = visit->takes_over ? find_visit(peer, visit->is_tab, false) : NULL;
+	visit->takes_over = false;
+	if (old != NULL)
+		say_goodbye(old);
 	peer_beat(peer);
 }
 
-static void see(struct visit *visit, uint32_t other, bool online)
+static void see(struct visit *visit, uint32_t other, uint32_t state)
 {
-	uint8_t bit = (uint8_t)(1 << (other & 7)), *byte = &visit->sees[other >> 3];
-
-	if (other >= PEERS_MAX || online == !!(*byte & bit))
+	if (other >= PEERS_MAX)
 		return;
-	*byte ^= bit;
-	visit->seen += online ? 1 : -1u;
+	visit->seen += (uint32_t)(state > 0) - (uint32_t)(visit->sees[other] > 0);
+	visit->sees[other] = state;
 }
 
 static void on_drain(struct visit *visit, uint64_t reconnect_ms)
 {
 	if (visit->peer->group->moves)
-		timer_set(loop_timers(), &visit->peer->move, reconnect_ms);
+		timer_set(loop_timers(), &visit->move, reconnect_ms);
 }
 
 static void on_message(void *context, struct slice message)
@@ -243,8 +332,10 @@ static void on_message(void *context, struct slice message)
 	}
 	note(visit->peer, visit, heard.kind, heard.other, heard.number, heard.code);
 	visit->refused |= heard.about_presence;
+	if (heard.about_presence && visit->joined)
+		timer_set(loop_timers(), &visit->again, REFUSED_RETRY_MS);
 	if (heard.kind == RECORD_GOT_ONLINE || heard.kind == RECORD_GOT_OFFLINE)
-		see(visit, heard.other, heard.kind == RECORD_GOT_ONLINE);
+		see(visit, heard.other, heard.kind == RECORD_GOT_ONLINE ? 1 + heard.number : 0);
 	if (heard.kind == RECORD_GOT_DRAIN)
 		on_drain(visit, heard.number);
 }
@@ -255,13 +346,13 @@ static void on_ended(void *context, enum ending ending, unsigned number, unsigne
 	struct peer *peer = visit->peer;
 
 	note(peer, visit, RECORD_ENDED, retry_seconds, number, (uint8_t)ending);
-	if (peer->visits[0] == visit)
-		peer->visits[0] = peer->visits[1];
-	peer->visits[1] = NULL;
+	peer->visits[visit->number % LANES] = NULL;
+	peer_away(peer);
 	timer_stop(loop_timers(), &visit->again);
+	timer_stop(loop_timers(), &visit->move);
 	free(visit->sees);
 	free(visit);
-	if (peer->visits[0] == NULL && peer->wanted && peer->group->comes_back)
+	if (!is_complete(peer) && peer->wanted && peer->group->comes_back)
 		come_back(peer, retry_seconds * 1000);
 }
 
@@ -271,9 +362,12 @@ static const struct link_events visit_events = {on_upgraded, on_message, on_ende
 
 struct visit *peer_voice(const struct peer *peer)
 {
-	for (int i = VISITS_MAX - 1; i >= 0; i--)
-		if (peer->visits[i] != NULL && peer->visits[i]->joined)
-			return peer->visits[i];
+	for (uint32_t i = 0; i < VISITS_MAX; i++) {
+		struct visit *visit = peer->visits[(peer->sent + i) % VISITS_MAX];
+
+		if (visit != NULL && visit->joined)
+			return visit;
+	}
 	return NULL;
 }
 
@@ -303,71 +397,99 @@ void peer_beat(struct peer *peer)
 		timer_set(loop_timers(), &peer->beat, 1 + dice_below(&dice, interval));
 }
 
+static void beat(struct visit *visit)
+{
+	const struct peer *peer = visit->peer;
+
+	if (visit->joined)
+		say(visit, peer->group->beats_presence
+		                   ? speech_presence(&text, peer->number, peer->version)
+		                   : SLICE("{\"type\":\"heartbeat\"}"));
+}
+
 static void on_beat(void *context)
 {
 	struct peer *peer = context;
-	struct visit *visit = peer_voice(peer);
 
 	timer_set(loop_timers(), &peer->beat, peer->group->beat_ms);
-	if (visit != NULL)
-		say(visit, peer->group->beats_presence ? speech_presence(&text, peer->number, true)
-		                                       : SLICE("{\"type\":\"heartbeat\"}"));
+	each_visit(peer, beat);
 }
 
-/* Going */
-
-static void stop_wanting(struct peer *peer, enum record_kind kind)
-{
-	peer->wanted = false;
-	timer_stop(loop_timers(), &peer->connect);
-	timer_stop(loop_timers(), &peer->move);
-	timer_stop(loop_timers(), &peer->beat);
-	if (peer->visits[0] != NULL)
-		note(peer, peer->visits[0], kind, 0, 0, 0);
-}
-
-void peer_leave(struct peer *peer)
+void peer_change(struct peer *peer)
 {
 	struct visit *visit = peer_voice(peer);
 
 	if (visit == NULL)
 		return;
-	stop_wanting(peer, RECORD_LEFT);
-	say(visit, speech_presence(&text, peer->number, false));
-	visit->joined = false;
-	visit->seen = 0;
-	memset(visit->sees, 0, PEERS_MAX / 8);
+	note(peer, visit, RECORD_CHANGED, ++peer->version, 0, 0);
+	say(visit, speech_presence(&text, peer->number, peer->version));
 }
 
-static void each_link(struct peer *peer, void (*act)(struct link *link))
-{
-	struct visit *visits[VISITS_MAX];
+/* Going */
 
-	memcpy(visits, peer->visits, sizeof(visits)); /* they may end meanwhile */
-	for (int i = 0; i < VISITS_MAX; i++)
-		if (visits[i] != NULL)
-			act(visits[i]->link);
+static void stop_wanting(struct peer *peer)
+{
+	peer->wanted = false;
+	timer_stop(loop_timers(), &peer->connect);
+	timer_stop(loop_timers(), &peer->beat);
+}
+
+static void leave(struct visit *visit)
+{
+	note(visit->peer, visit, RECORD_LEFT, 0, 0, 0);
+	timer_stop(loop_timers(), &visit->move);
+	if (!visit->joined) {
+		say_goodbye(visit);
+		return;
+	}
+	say(visit, speech_offline(&text, visit->peer->number));
+	visit->joined = false;
+}
+
+void peer_leave(struct peer *peer)
+{
+	if (peer_voice(peer) == NULL)
+		return;
+	stop_wanting(peer);
+	each_visit(peer, leave);
+}
+
+static void close_visit(struct visit *visit)
+{
+	note(visit->peer, visit, RECORD_LEFT, 0, 0, 0);
+	if (!visit->closing)
+		say_goodbye(visit);
 }
 
 void peer_close(struct peer *peer)
 {
-	stop_wanting(peer, RECORD_LEFT);
-	each_link(peer, link_close);
+	stop_wanting(peer);
+	each_visit(peer, close_visit);
+}
+
+static void reset(struct visit *visit)
+{
+	note(visit->peer, visit, RECORD_LEFT, 0, 0, 0);
+	link_reset(visit->link);
 }
 
 void peer_reset(struct peer *peer)
 {
-	stop_wanting(peer, RECORD_LEFT);
-	each_link(peer, link_reset);
+	stop_wanting(peer);
+	each_visit(peer, reset);
+}
+
+static void vanish(struct visit *visit)
+{
+	note(visit->peer, visit, RECORD_VANISHED, 0, 0, 0);
+	link_vanish(visit->link);
+	visit->joined = false;
 }
 
 void peer_vanish(struct peer *peer)
 {
-	stop_wanting(peer, RECORD_VANISHED);
-	each_link(peer, link_vanish);
-	for (int i = 0; i < VISITS_MAX; i++)
-		if (peer->visits[i] != NULL)
-			peer->visits[i]->joined = false;
+	stop_wanting(peer);
+	each_visit(peer, vanish);
 }
 
 void peer_add(struct group *group)
@@ -377,7 +499,6 @@ void peer_add(struct group *group)
 	peer->number = peer_count;
 	peer->group = group;
 	timer_init(&peer->connect, on_connect, peer);
-	timer_init(&peer->move, on_move, peer);
 	timer_init(&peer->beat, on_beat, peer);
 	peers[peer_count++] = peer;
 	group->count++;

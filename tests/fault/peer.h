@@ -18,12 +18,13 @@
 #define NODES_MAX 64
 #define MESHES_MAX 256
 #define NAME_BYTES_MAX 63
-#define VISITS_MAX 2 /* at a time; a peer that moves has two for a moment */
+#define VISITS_MAX LANES /* at a time: two tabs, both of which may be on the move */
 
 struct node {
 	char name[NAME_BYTES_MAX + 1];
 	struct endpoint endpoint;
 	bool in_rotation; /* "any" node may be this one */
+	bool in_trouble;  /* peers connected to it are away, for the judge */
 };
 
 struct group {
@@ -31,8 +32,11 @@ struct group {
 	uint32_t first, count; /* peers */
 	uint32_t mesh;
 	int node;                  /* where they connect to; ANY_NODE */
+	bool two_tabs;             /* two connections, */
+	int tab_node;              /* of which the other goes there */
 	bool comes_back, any_node; /* after a connection ended; to any node in rotation */
 	uint64_t back_least_ms, back_most_ms; /* so long after it */
+	bool away;                            /* for the judge */
 	bool moves;                           /* when told that its node goes away */
 	bool beats_presence;                  /* the sign of life is the whole presence */
 	uint64_t beat_ms;                     /* 0 = none */
@@ -52,19 +56,25 @@ struct visit {
 	unsigned answers; /* to capabilities */
 	bool refused;     /* its presence was answered by an error */
 	bool upgraded, joined;
+	bool closing;       /* by its own will */
+	bool is_tab;        /* the other connection of two */
+	bool takes_over;    /* from one of the same kind, which is closed when this has joined */
 	struct timer again; /* to say hello, after it was refused */
-	uint8_t *sees;      /* a bit per peer that it believes to be online */
+	struct timer move;
+	uint32_t *sees; /* by peer: 0 = offline, as far as it knows, else 1 + the version heard */
 	uint32_t seen;
 };
 
 struct peer {
 	uint32_t number;
 	struct group *group;
-	struct visit *visits[VISITS_MAX];
-	uint16_t visit_count; /* ever */
-	uint32_t sent;        /* the last sequence number */
-	bool wanted;          /* it is to be connected */
-	struct timer connect, move, beat;
+	struct visit *visits[VISITS_MAX]; /* by lane */
+	uint16_t visit_count;             /* ever */
+	uint32_t sent;                    /* the last sequence number */
+	uint32_t version;                 /* of what it announces */
+	bool wanted;                      /* it is to be connected */
+	bool away; /* noted so: its group is, or it is connected to a node in trouble */
+	struct timer connect, beat;
 	uint32_t counts[RECORD_KIND_COUNT];
 };
 
@@ -88,7 +98,7 @@ void peer_add(struct group *group);
 /* Connects after a time, and from now on by the policy of its group. */
 void peer_want(struct peer *peer, uint64_t delay_ms);
 
-/* The connection to say something on, or NULL. */
+/* The connection to say the next thing on: one of those that have joined in turn, or NULL. */
 struct visit *peer_voice(const struct peer *peer);
 
 /* Writes a record of something that is not of one connection. */
@@ -97,6 +107,9 @@ void peer_note(struct peer *peer, enum record_kind kind, uint32_t other, uint32_
 /* Sends on that connection, with the next sequence number. To a peer, or to all if `to` is NULL. */
 void peer_send(struct peer *peer, const struct peer *to, size_t fill_bytes);
 
+void peer_change(struct peer *peer); /* announces something new */
+void peer_move(struct peer *peer);   /* to another node, without a gap */
+void peer_away(struct peer *peer);   /* notes whether it is, after that may have changed */
 void peer_leave(struct peer *peer);  /* says that it is offline; stays connected */
 void peer_close(struct peer *peer);  /* the polite way */
 void peer_reset(struct peer *peer);  /* by TCP resets */

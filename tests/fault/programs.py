@@ -1,8 +1,10 @@
 """The programs of the rig, each driven by lines: a command in, an answer out."""
 
+import collections
 import json
 import os
 import selectors
+import struct
 import subprocess
 import time
 
@@ -123,7 +125,28 @@ class Verdict(dict):
         return self[name]
 
     def story(self):
-        return json.dumps(self, indent=1)
+        """What is not nothing."""
+        told = {n: v for n, v in self.items() if v and not (isinstance(v, dict) and v.get("count") == 0)}
+        return "\n".join(f"{name}: {value}" for name, value in told.items())
+
+
+# What journal.h calls them, in its order.
+KINDS = (
+    "PEER OPENED UPGRADED JOINED LEFT VANISHED ENDED AWAY BACK SENT_DIRECT SENT_BROADCAST GOT_DIRECT"
+    " GOT_BROADCAST GOT_ONLINE GOT_OFFLINE GOT_ERROR GOT_RESYNC GOT_DRAIN GOT_STRANGE"
+).split()
+ENDINGS = "REFUSED STATUS CLOSED EOF RESET OWN BROKEN".split()
+RECORD = struct.Struct("<QIIIHBB")
+Record = collections.namedtuple("Record", "time_us peer other number visit kind code")
+
+
+def read_journal(journal, *kinds):
+    """The records of these kinds, for what the judge has no figure."""
+    wanted = {KINDS.index(kind) for kind in kinds}
+    with open(journal, "rb") as file:
+        for record in map(Record._make, RECORD.iter_unpack(file.read())):
+            if record.kind in wanted:
+                yield record
 
 
 def judge(journal, **ms):

@@ -12,17 +12,21 @@ A Redis, nodes, peers on them, a proxy between any two, and what is done to them
 
 import json
 import os
+import re
 import resource
+import threading
 import time
+from collections import defaultdict
 from dataclasses import dataclass
 
 from harness import patience
 from harness.process import ROOT
 from harness.redis import Redis
 from harness.relay import Relay
-from programs import Proxy, Swarm, judge
+from programs import KINDS, Proxy, Swarm, judge, read_journal
 
 FIGURES = ROOT / "build/reports/fault.jsonl"
+PEERS_COME_AND_GO = re.compile(r"\bevent=(joined|left|connection_\w+)\b")
 UNLIMITED = {"messages_per_second": 0, "bytes_per_second": 0, "presence_repeat_seconds": 0}
 
 
@@ -38,6 +42,7 @@ class Scale:
     broadcast: int
 
     def seconds(self, short, long):
+        """Or any other number."""
         return short if self.name == "short" else long
 
 
@@ -81,12 +86,57 @@ def cpu_seconds(pid):
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
+class Readiness:
+    """Asks nodes at short intervals whether they are ready, and remembers since when."""
+
+    INTERVAL = 0.02  # s
+
+    def __init__(self, nodes):
+        self.changes = {node: [] for node in nodes}  # (time, ready), the first is the state at first
+        self.ended = threading.Event()
+        self.threads = [threading.Thread(target=self.watch, args=[n], daemon=True) for n in nodes]
+
+    def __enter__(self):
+        for thread in self.threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.ended.set()
+        for thread in self.threads:
+            thread.join()
+
+    def watch(self, node):
+        changes = self.changes[node]
+        while not self.ended.wait(self.INTERVAL):
+            try:
+                ready = node.is_ready()
+            except OSError:
+                ready = False
+            if not changes or changes[-1][1] != ready:
+                changes.append((time.monotonic(), ready))
+
+    def last_to_be(self, ready, since, seconds=patience.SECONDS):
+        """Waits until all nodes are (not) ready; returns how long after `since` the last one was."""
+
+        def moments():
+            found = []
+            for changes in self.changes.values():
+                if not changes or changes[-1][1] != ready:
+                    return None
+                found.append(max(0, changes[-1][0] - since))
+            return found
+
+        what = "ready" if ready else "not ready"
+        return max(patience.until(moments, lambda: f"all {what}: {self.changes}", seconds))
+
+
 class Rig:
     def __init__(self, directory, seed, scale=SHORT):
         self.directory, self.seed, self.scale = directory, seed, scale
         self.redis = None
         self.nodes = []
-        self.mesh = "mesh"
+        self.groups = {}  # the mesh of each
         self.proxy = Proxy(directory, seed)
         self.swarm = Swarm(directory, seed)
 
@@ -104,45 +154,65 @@ class Rig:
 
     def start_nodes(self, count, ready=True, **options):
         """Each reaches Redis by a way of the proxy that has its name, unless redis_url says else."""
-        options = {"ttl_seconds": self.scale.ttl, **UNLIMITED, **options}
-        started = [self.spawn_node(options) for _ in range(count)]
+        started = [self.spawn_node(Node, **options) for _ in range(count)]
         for node in started:
-            if ready:
-                node.wait_ready()
-            else:
-                node.wait_listening()
-            self.swarm("node", node.group, node.address)
+            self.introduce(node, ready)
         return started
 
-    def spawn_node(self, options, factory=Node, **more):
+    def start_node(self, factory=Node, *arguments, ready=True, **options):
+        """One, perhaps of another class, whose first arguments are these."""
+        node = self.spawn_node(factory, *arguments, **options)
+        self.introduce(node, ready)
+        return node
+
+    def spawn_node(self, factory, *arguments, **options):
         number = len(self.nodes)
         way = f"node-{number}"
+        options = {"ttl_seconds": self.scale.ttl, **UNLIMITED, **options}
         if "redis_url" not in options:
-            address = self.proxy.forward(way, self.redis_address, f"unix:{self.directory}/{way}")
-            options = {**options, "redis_url": address}
-        self.nodes.append(factory(self.directory, number, way, **more, **options))
+            listen = f"unix:{self.directory}/{way}"
+            options["redis_url"] = self.proxy.forward(way, self.redis_address, listen)
+        self.nodes.append(factory(*arguments, self.directory, number, way, **options))
         return self.nodes[-1]
 
-    def populate(self, count=None, nodes=None, wait=True):
-        """So many peers on each node, who send signs of life and know each other."""
+    def introduce(self, node, ready=True):
+        if ready:
+            node.wait_ready()
+        else:
+            node.wait_listening()
+        self.swarm("node", node.group, node.address)
+
+    def populate(self, count=None, nodes=None, meshes=1, seconds=patience.SECONDS):
+        """So many peers on each node, spread over meshes, who send signs of life and know each other."""
         for node in nodes or self.nodes:
-            self.add_group(node.group, count or self.scale.peers, node.group)
-            self.swarm("connect", node.group)
-        if wait:
-            self.all_know_each_other()
+            self.join_group(node.group, count or self.scale.peers, node.group, meshes)
+        self.all_know_each_other(seconds)
 
-    def add_group(self, name, count, node, mesh=None):
-        self.swarm("peers", name, count, node, mesh or self.mesh)
-        self.swarm("beat", name, self.scale.beat_ms)
+    def join_group(self, name, count, home="any", meshes=1):
+        """A group per mesh, whose peers come in: NAME, or NAME.0, NAME.1, ..."""
+        for mesh in range(meshes):
+            group = name if meshes == 1 else f"{name}.{mesh}"
+            self.groups[group] = f"mesh-{mesh}"
+            self.swarm("peers", group, count // meshes, home, f"mesh-{mesh}")
+            self.swarm("beat", group, self.scale.beat_ms)
+            self.swarm("connect", group)
 
-    def all_know_each_other(self, group="*", seconds=patience.SECONDS):
-        """All of that group are in, and each sees all others who are in its mesh, if that is one."""
+    def all_know_each_other(self, seconds=patience.SECONDS):
+        """All who are to be in are in, and each sees all others who are in its mesh."""
 
-        def settled(counts):
-            total = self.swarm.count()["in"]
-            return counts["in"] == counts["PEER"] and counts["sees_least"] >= total - 1
+        def strangers():
+            counts = {group: self.swarm.count(group) for group in self.groups}
+            total = defaultdict(int)
+            for group, mesh in self.groups.items():
+                total[mesh] += counts[group]["in"]
+            return {
+                group: (counts[group]["in"], counts[group]["sees_least"], total[mesh])
+                for group, mesh in self.groups.items()
+                if counts[group]["in"] < counts[group]["PEER"]
+                or counts[group]["sees_least"] < total[mesh] - 1
+            }
 
-        return self.swarm.until(settled, "everybody knows everybody", group, seconds)
+        patience.until(lambda: not strangers(), lambda: f"all know all: {strangers()}", seconds)
 
     # Running
 
@@ -176,12 +246,24 @@ class Rig:
         self.swarm("flush")
         return judge(self.swarm.journal, **{"ttl": self.scale.ttl * 1000, **rules})
 
+    def upgrades_since(self, since):
+        """How long the handshakes took that were begun since then, sorted, in seconds."""
+        opened, took = {}, []
+        for at in read_journal(self.swarm.journal, "OPENED", "UPGRADED"):
+            if KINDS[at.kind] == "OPENED":
+                opened[at.peer, at.visit] = at.time_us
+            elif opened[at.peer, at.visit] >= since * 1e6:
+                took.append((at.time_us - opened[at.peer, at.visit]) / 1e6)
+        return sorted(took)
+
     # The end
 
     def logs(self):
         for process in [self.redis, self.proxy, self.swarm, *self.nodes]:
-            if process is not None and process.log():
-                yield process.name, process.log()
+            lines = process.log().splitlines() if process is not None else []
+            told = [line for line in lines if not PEERS_COME_AND_GO.search(line)]
+            if told:
+                yield process.name, "\n".join(told)
 
     def stop(self):
         self.swarm.stop()

@@ -55,8 +55,12 @@ static bool hear_presence(struct slice text, struct heard *heard)
 	if (!eat(&text, SLICE(",\"from\":\"p")) || !eat_number(&text, &heard->other) ||
 	    !eat(&text, SLICE("\",\"data\":{\"status\":\"")))
 		return false;
-	heard->kind = eat(&text, SLICE("online\"}")) ? RECORD_GOT_ONLINE : RECORD_GOT_OFFLINE;
-	return heard->kind == RECORD_GOT_ONLINE || eat(&text, SLICE("offline\"}"));
+	heard->kind = eat(&text, SLICE("online\"")) ? RECORD_GOT_ONLINE : RECORD_GOT_OFFLINE;
+	if (heard->kind == RECORD_GOT_OFFLINE)
+		return eat(&text, SLICE("offline\"}"));
+	if (eat(&text, SLICE(",\"v\":")) && !eat_number(&text, &heard->number))
+		return false;
+	return eat(&text, SLICE("}"));
 }
 
 static uint8_t error_code(struct slice *text)
@@ -143,13 +147,25 @@ struct slice speech_capabilities(struct buffer *out, bool events)
 	return buffer_slice(out);
 }
 
-struct slice speech_presence(struct buffer *out, uint32_t peer, bool online)
+struct slice speech_presence(struct buffer *out, uint32_t peer, uint32_t version)
 {
 	buffer_clear(out);
 	buffer_printf(out,
-	              "{\"type\":\"presence\",\"from\":\"p%u\",\"data\":{\"status\":\"%s\"},"
+	              "{\"type\":\"presence\",\"from\":\"p%u\",\"data\":{\"status\":\"online\"",
+	              peer);
+	if (version > 0)
+		buffer_printf(out, ",\"v\":%u", version);
+	buffer_printf(out, "},\"timestamp\":1}");
+	return buffer_slice(out);
+}
+
+struct slice speech_offline(struct buffer *out, uint32_t peer)
+{
+	buffer_clear(out);
+	buffer_printf(out,
+	              "{\"type\":\"presence\",\"from\":\"p%u\",\"data\":{\"status\":\"offline\"},"
 	              "\"timestamp\":1}",
-	              peer, online ? "online" : "offline");
+	              peer);
 	return buffer_slice(out);
 }
 

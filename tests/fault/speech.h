@@ -20,7 +20,9 @@ struct heard speech_hear(struct slice text);
 
 /* All append to an empty buffer; what they return is borrowed from it. */
 struct slice speech_capabilities(struct buffer *out, bool events);
-struct slice speech_presence(struct buffer *out, uint32_t peer, bool online);
+/* `version` tells apart what a peer announced one after the other; 0 is left out. */
+struct slice speech_presence(struct buffer *out, uint32_t peer, uint32_t version);
+struct slice speech_offline(struct buffer *out, uint32_t peer);
 struct slice speech_direct(struct buffer *out, uint32_t peer, uint32_t to, uint32_t number,
                            size_t fill_bytes);
 struct slice speech_broadcast(struct buffer *out, uint32_t peer, uint32_t number,

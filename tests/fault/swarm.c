@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/buffer.h"
 #include "fault/console.h"
 #include "fault/loop.h"
 #include "fault/peer.h"
@@ -77,6 +78,18 @@ static bool command_node(char **words, size_t count)
 	return true;
 }
 
+static bool command_trouble(char **words, size_t count)
+{
+	int index = find_node(words[0]);
+	bool on = strcmp(words[1], "on") == 0;
+
+	(void)count;
+	if (index < 0 || !(on || strcmp(words[1], "off") == 0))
+		return false;
+	nodes[index].in_trouble = on;
+	return each_peer("*", peer_away);
+}
+
 static bool command_rotation(char **words, size_t count)
 {
 	int index = find_node(words[0]);
@@ -127,6 +140,20 @@ static bool command_home(char **words, size_t count)
 	if (group == NULL || (node < 0 && strcmp(words[1], "any") != 0))
 		return false;
 	group->node = node < 0 ? ANY_NODE : node;
+	console_ok("%s", words[1]);
+	return true;
+}
+
+static bool command_tabs(char **words, size_t count)
+{
+	struct group *group = find_group(words[0]);
+	int node = find_node(words[1]);
+
+	(void)count;
+	if (group == NULL || (node < 0 && strcmp(words[1], "any") != 0))
+		return false;
+	group->two_tabs = true;
+	group->tab_node = node < 0 ? ANY_NODE : node;
 	console_ok("%s", words[1]);
 	return true;
 }
@@ -219,6 +246,18 @@ static bool command_connect(char **words, size_t count)
 	return true;
 }
 
+static bool command_change(char **words, size_t count)
+{
+	(void)count;
+	return each_peer(words[0], peer_change);
+}
+
+static bool command_move(char **words, size_t count)
+{
+	(void)count;
+	return each_peer(words[0], peer_move);
+}
+
 static bool command_leave(char **words, size_t count)
 {
 	(void)count;
@@ -243,26 +282,26 @@ static bool command_vanish(char **words, size_t count)
 	return each_peer(words[0], peer_vanish);
 }
 
-static void note_away(struct peer *peer)
+static bool mark_away(const char *name, bool away)
 {
-	peer_note(peer, RECORD_AWAY, 0, 0);
-}
+	bool all = strcmp(name, "*") == 0;
 
-static void note_back(struct peer *peer)
-{
-	peer_note(peer, RECORD_BACK, 0, 0);
+	for (size_t i = 0; i < group_count; i++)
+		if (all || strcmp(groups[i].name, name) == 0)
+			groups[i].away = away;
+	return each_peer(name, peer_away);
 }
 
 static bool command_away(char **words, size_t count)
 {
 	(void)count;
-	return each_peer(words[0], note_away);
+	return mark_away(words[0], true);
 }
 
 static bool command_back(char **words, size_t count)
 {
 	(void)count;
-	return each_peer(words[0], note_back);
+	return mark_away(words[0], false);
 }
 
 static bool command_direct(char **words, size_t count)
@@ -305,7 +344,7 @@ static bool command_count(char **words, size_t count)
 {
 	uint32_t open = 0, in = 0, seen_least = UINT32_MAX, seen_most = 0;
 	uint64_t sums[RECORD_KIND_COUNT] = {0};
-	char text[1024];
+	char text[2048];
 	size_t size = 0;
 	struct range range;
 
@@ -317,7 +356,8 @@ static bool command_count(char **words, size_t count)
 
 		for (int kind = 0; kind < RECORD_KIND_COUNT; kind++)
 			sums[kind] += peers[i]->counts[kind];
-		open += peers[i]->visits[0] != NULL && peers[i]->visits[0]->upgraded;
+		for (int j = 0; j < VISITS_MAX; j++)
+			open += peers[i]->visits[j] != NULL && peers[i]->visits[j]->upgraded;
 		if (voice == NULL)
 			continue;
 		in++;
@@ -332,6 +372,33 @@ static bool command_count(char **words, size_t count)
 	return true;
 }
 
+/* Of each connection that is in: whom it sees, each as NUMBER:VERSION. "p3.1@node:2 0:5,1:0 p4.1..." */
+static bool command_views(char **words, size_t count)
+{
+	static struct buffer text;
+	struct range range;
+
+	(void)count;
+	if (!find_range(words[0], &range))
+		return false;
+	buffer_clear(&text);
+	for (uint32_t i = range.first; i < range.first + range.count; i++) {
+		for (int j = 0; j < VISITS_MAX; j++) {
+			const struct visit *visit = peers[i]->visits[j];
+
+			if (visit == NULL || !visit->joined)
+				continue;
+			buffer_printf(&text, " p%u.%u@%s:%u=", i, visit->number,
+			              nodes[visit->node].name, peers[i]->version);
+			for (uint32_t k = 0; k < peer_count; k++)
+				if (visit->sees[k] > 0)
+					buffer_printf(&text, "%u:%u,", k, visit->sees[k] - 1);
+		}
+	}
+	console_ok("%.*s", (int)text.size, text.size > 0 ? text.data : "");
+	return true;
+}
+
 static bool command_flush(char **words, size_t count)
 {
 	(void)words, (void)count;
@@ -343,14 +410,18 @@ static bool command_flush(char **words, size_t count)
 static const struct command commands[] = {
 	{"node", "NAME ADDRESS", command_node},
 	{"rotation", "NODE in|out", command_rotation},
+	{"trouble", "NODE on|off", command_trouble},
 	{"peers", "GROUP COUNT NODE|any MESH", command_peers},
 	{"home", "GROUP NODE|any", command_home},
+	{"tabs", "GROUP NODE|any", command_tabs},
 	{"again", "GROUP never|LEAST_MS [MOST_MS [any]]", command_again},
 	{"drained", "GROUP moves|stays", command_drained},
 	{"beat", "GROUP MS [presence]", command_beat},
 	{"read", "GROUP BYTES_PER_SECOND|all", command_read},
 	{"receive-buffer", "GROUP BYTES", command_receive_buffer},
 	{"connect", "GROUP [PER_SECOND]", command_connect},
+	{"change", "GROUP", command_change},
+	{"move", "GROUP", command_move},
 	{"leave", "GROUP", command_leave},
 	{"close", "GROUP", command_close},
 	{"reset", "GROUP", command_reset},
@@ -360,6 +431,7 @@ static const struct command commands[] = {
 	{"direct", "GROUP TO-GROUP PER_SECOND [FILL_BYTES]", command_direct},
 	{"broadcast", "GROUP PER_SECOND [FILL_BYTES]", command_broadcast},
 	{"count", "GROUP", command_count},
+	{"views", "GROUP", command_views},
 	{"flush", "", command_flush},
 	{NULL, NULL, NULL},
 };

@@ -10,6 +10,7 @@ struct rules {
 	uint64_t due_us; /* after the TTL, who went must have been called offline */
 	uint64_t
 		in_flight_us; /* so close to the end of a stay by own will, a message may be lost */
+	uint64_t away_us;     /* so long after it is back, who was away may be called offline */
 	uint64_t told_us;     /* so long after sending, a notice counts as telling of the message */
 	uint64_t slack_us;    /* so long after it was true, an offline may be heard */
 	uint64_t old_us;      /* a delivery later than this is an old one */
@@ -36,6 +37,9 @@ void figure_print(const char *name, uint64_t value);
 void example(const struct story *story, const char *fault, uint32_t sender, uint32_t receiver,
              uint32_t number, uint64_t time_us);
 void examples_print(void);
+
+/* May the relay have called it offline in [from_us, to_us], or does it still? */
+bool was_away(const struct life *life, const struct rules *rules, uint64_t from_us, uint64_t to_us);
 
 /* Who got what: lost, twice, out of order, late. Prints its figures. */
 void judge_messages(const struct story *story, const struct rules *rules);

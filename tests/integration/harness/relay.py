@@ -37,6 +37,8 @@ class Response:
 class Relay(Process):
     """One node."""
 
+    host = "127.0.0.1"
+
     def __init__(self, directory, number, environment=None, **options):
         super().__init__(directory / f"relay-{number}.log")
         self.name = f"relay {number}"
@@ -71,7 +73,7 @@ class Relay(Process):
         return self.get("/readyz").status == 200
 
     def request(self, method, path, headers=None, body=None, seconds=patience.SECONDS):
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=seconds)
+        connection = http.client.HTTPConnection(self.host, self.port, timeout=seconds)
         try:
             connection.request(method, path, body=body, headers=headers or {})
             answer = connection.getresponse()
@@ -96,7 +98,7 @@ class Relay(Process):
 
     @property
     def url(self):
-        return f"ws://127.0.0.1:{self.port}"
+        return f"ws://{self.host}:{self.port}"
 
     def kill(self):
         self.expected_dead = True
