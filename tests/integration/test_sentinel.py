@@ -228,6 +228,21 @@ async def test_a_wrong_password_for_the_sentinels(start_sentinels, start_relays,
     assert node.get("/readyz").status == 503 and "canary" not in node.log()
 
 
+async def test_a_password_that_the_sentinels_do_not_want(
+    start_sentinels, start_relays, tmp_path, mesh
+):
+    """Said, and not half taken: a node that can't hear of a switch would be found out too late."""
+    sentinels = start_sentinels()
+    (node,) = start_relays(
+        1,
+        ready=False,
+        redis_url=sentinels.url,
+        redis_sentinel_password_file=secret(tmp_path, "sentinel", "canary"),
+    )
+    await patience.eventually(lambda: "without any password" in node.log(), node.log)
+    assert node.get("/readyz").status == 503
+
+
 async def test_a_user_for_the_sentinels(start_sentinels, start_relays, tmp_path, mesh):
     """Who may do no more than is needed."""
     sentinels = start_sentinels()
