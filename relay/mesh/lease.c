@@ -19,7 +19,8 @@
 
 /*
  * SUBSCRIBING -> QUEUED -> ANNOUNCING -> ONLINE -> LINGERING, the last one only while draining. A
- * break of the bus leads from QUEUED and ANNOUNCING back to SUBSCRIBING.
+ * break of the bus leads from QUEUED and ANNOUNCING back to SUBSCRIBING, a new connection from
+ * LINGERING.
  */
 enum lease_state {
 	LEASE_SUBSCRIBING, /* until the peer's channel is subscribed and the mesh's roster loaded */
@@ -128,6 +129,7 @@ void lease_remove(struct lease *lease, struct list *connection_link)
 		return;
 	if (hub_is_draining(mesh_hub(lease->mesh)) && lease->state == LEASE_ONLINE) {
 		lease->state = LEASE_LINGERING;
+		lease->ports->bus_port->inbox_listen(lease->inbox, false);
 		timer_set(lease->ports->timers, &lease->timer, LINGER_MS);
 		return;
 	}
@@ -157,7 +159,9 @@ void lease_add(struct lease *lease, struct list *connection_link)
 	lease->connection_count++;
 	if (lease->state == LEASE_LINGERING) {
 		timer_stop(lease->ports->timers, &lease->timer);
-		lease->state = LEASE_ONLINE;
+		lease->state = LEASE_SUBSCRIBING;
+		lease->subscribed = false;
+		lease->ports->bus_port->inbox_listen(lease->inbox, true);
 	}
 	if (lease->state == LEASE_ONLINE)
 		connection_joined(connection_of_lease_link(connection_link));
