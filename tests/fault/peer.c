@@ -211,8 +211,9 @@ static void on_joined(struct visit *visit)
 	}
 	visit->joined = true;
 	note(peer, visit, RECORD_JOINED, 0, 0, 0);
-	if (peer->visits[0] != visit)
-		link_close(peer->visits[0]->link); /* it has moved */
+	if (peer->visits[0] !=
+	    visit) /* it has moved, and leaves the old place when it has heard all there */
+		say(visit, speech_fence(&text, peer->number));
 	peer_beat(peer);
 }
 
@@ -239,6 +240,10 @@ static void on_message(void *context, struct slice message)
 
 	if (heard.kind == RECORD_JOINED) {
 		on_joined(visit);
+		return;
+	}
+	if (heard.fence) {
+		link_close(visit->link);
 		return;
 	}
 	note(visit->peer, visit, heard.kind, heard.other, heard.number, heard.code);

@@ -14,6 +14,7 @@ struct heard {
 	uint32_t number;
 	uint8_t code;
 	bool about_presence; /* the error is the answer to a presence */
+	bool fence;          /* the peer's word to itself; no record */
 };
 
 struct heard speech_hear(struct slice text);
@@ -21,6 +22,8 @@ struct heard speech_hear(struct slice text);
 /* All append to an empty buffer; what they return is borrowed from it. */
 struct slice speech_capabilities(struct buffer *out, bool events);
 struct slice speech_presence(struct buffer *out, uint32_t peer, bool online);
+/* To the peer's own other connections: when it comes, so has all that was sent before it. */
+struct slice speech_fence(struct buffer *out, uint32_t peer);
 struct slice speech_direct(struct buffer *out, uint32_t peer, uint32_t to, uint32_t number,
                            size_t fill_bytes);
 struct slice speech_broadcast(struct buffer *out, uint32_t peer, uint32_t number,
