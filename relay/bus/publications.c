@@ -169,6 +169,12 @@ static void on_answer(void *context, enum answer answer, const redisReply *reply
 	}
 }
 
+/* A session that fails can't be used from that moment on; publications_hold() comes later in the turn. */
+static bool may_send(const struct publications *publications)
+{
+	return publications->released && session_is_ready(topic_link(publications->topic)->session);
+}
+
 static void send(struct publication *publication)
 {
 	struct link *link = topic_link(publication->topic);
@@ -253,7 +259,7 @@ bool publications_add(struct publications *publications, struct slice target,
 	topic_ref(topic);
 	publication->connection = connection;
 	publication->number = ++publications->last_number;
-	if (publications->released)
+	if (may_send(publications))
 		send(publication);
 	else
 		wait_in_order(publications, publication);
@@ -267,6 +273,8 @@ void publications_release(struct publications *publications)
 {
 	publications->released = true;
 	LIST_EACH(&publications->waiting, link) {
+		if (!may_send(publications))
+			break;
 		list_remove(link);
 		send(publication_of(link));
 	}

@@ -34,6 +34,7 @@ struct scout {
 	struct event *next; /* activated to go on to the next host */
 	char reason[LINE_REASON_BYTES];
 	bool asking;
+	bool given_up; /* on this host: what it says besides is not heard */
 	bool answered;
 };
 
@@ -64,6 +65,9 @@ static void hang_up(struct scout *scout)
 
 static void give_up(struct scout *scout, const char *reason)
 {
+	if (scout->given_up)
+		return;
+	scout->given_up = true;
 	snprintf(scout->reason, sizeof(scout->reason), "%s", reason);
 	event_active(scout->next, EV_TIMEOUT, 0);
 }
@@ -100,6 +104,8 @@ static void on_heard(void *context, const redisReply *reply)
 {
 	struct scout *scout = context;
 
+	if (scout->given_up)
+		return;
 	if (scout->answered) {
 		scout->handler->heard(scout->context, reply);
 		return;
@@ -160,6 +166,7 @@ static void ask(struct scout *scout)
 {
 	const struct address_host *host = scout_host(scout);
 
+	scout->given_up = false;
 	timer_set(scout->shared->timers, &scout->deadline, HOST_MS_MAX);
 	scout->lookup =
 		lookup_start(scout->shared->base, host->name, host->port, on_looked_up, scout);

@@ -5,22 +5,9 @@ offline who is there, and clients hear `resync`, since messages may have been mi
 
 from harness import patience
 from harness.client import Place, fence, is_relay_time
+from harness.crowd import all_reach_each_other, nobody_was_hurt, peers_on
 
 TTL = 3
-
-
-async def peers_on(nodes, mesh, count):
-    """They keep themselves alive, and know each other."""
-    clients = []
-    for n in range(count):
-        client = await Place(nodes[n % len(nodes)], mesh).join(f"p{n}", agents=[f"a{n}"])
-        client.beat(TTL / 4)
-        clients.append(client)
-    for client in clients:
-        await patience.eventually(
-            lambda: len(client.all(type="presence")) == count - 1, client.story
-        )
-    return clients
 
 
 def all_back(redis, mesh, clients):
@@ -40,25 +27,10 @@ async def keys_are_back(redis, mesh, clients):
     )
 
 
-async def all_reach_each_other(clients):
-    for n, client in enumerate(clients):
-        receiver = clients[(n + 1) % len(clients)]
-        await fence(client, receiver)
-        await client.send("direct", {"by": "agent"}, to=f"a{(n + 1) % len(clients)}")
-        await receiver.expect(type="direct", from_=client.id, data={"by": "agent"})
-
-
-def nobody_was_hurt(clients):
-    for client in clients:
-        assert client.closed is None, client.story()
-        offline = client.all(type="presence", data={"status": "offline"})
-        assert offline == [], client.story()
-
-
 async def test_killed_and_back_at_once(start_redis, start_relays, mesh):
     redis = start_redis()
     nodes = start_relays(3, redis=redis, ttl_seconds=TTL)
-    clients = await peers_on(nodes, mesh, 12)
+    clients = await peers_on(nodes, mesh, 12, TTL)
     redis.restart_empty()
     await keys_are_back(redis, mesh, clients)
     for client in clients:
@@ -74,7 +46,7 @@ async def test_away_for_longer_than_the_ttl(start_redis, start_relays, mesh):
     """Nobody may judge who is offline in that time, nor right after it."""
     redis = start_redis()
     nodes = start_relays(2, redis=redis, ttl_seconds=TTL)
-    clients = await peers_on(nodes, mesh, 6)
+    clients = await peers_on(nodes, mesh, 6, TTL)
     redis.kill()
     begin = patience.time.monotonic()
     await patience.eventually(lambda: patience.time.monotonic() - begin > TTL + 1, "the outage")
@@ -91,7 +63,7 @@ async def test_away_for_longer_than_the_ttl(start_redis, start_relays, mesh):
 async def test_again_and_again(start_redis, start_relays, mesh):
     redis = start_redis()
     nodes = start_relays(2, redis=redis, ttl_seconds=TTL)
-    clients = await peers_on(nodes, mesh, 6)
+    clients = await peers_on(nodes, mesh, 6, TTL)
     for _ in range(4):
         redis.restart_empty()
     await keys_are_back(redis, mesh, clients)
@@ -105,7 +77,7 @@ async def test_who_left_meanwhile_is_told_once(start_redis, start_relays, mesh):
     """It was offline all the time; the others hear of it when that can be known."""
     redis = start_redis()
     nodes = start_relays(2, redis=redis, ttl_seconds=TTL)
-    clients = await peers_on(nodes, mesh, 6)
+    clients = await peers_on(nodes, mesh, 6, TTL)
     redis.kill()
     await clients[5].close()
     redis.start()
@@ -126,7 +98,7 @@ async def test_a_node_that_died_meanwhile(start_redis, start_relays, mesh):
     """Its peers are told once, by the survivors; nobody else is."""
     redis = start_redis()
     nodes = start_relays(3, redis=redis, ttl_seconds=TTL)
-    clients = await peers_on(nodes, mesh, 9)
+    clients = await peers_on(nodes, mesh, 9, TTL)
     dead = [client for n, client in enumerate(clients) if n % 3 == 2]
     staying = [client for client in clients if client not in dead]
     redis.kill()
@@ -145,7 +117,7 @@ async def test_newcomers_after_the_restart(start_redis, start_relays, mesh):
     """See everybody who was there, and are seen once."""
     redis = start_redis()
     nodes = start_relays(2, redis=redis, ttl_seconds=TTL)
-    clients = await peers_on(nodes, mesh, 6)
+    clients = await peers_on(nodes, mesh, 6, TTL)
     redis.restart_empty()
     for client in clients:
         await client.expect(type="resync")
@@ -165,7 +137,7 @@ async def test_subscriptions_cut(start_redis, start_relays, mesh):
     """Redis itself cuts its subscribers off: all subscribed again, nobody deaf, `resync` told."""
     redis = start_redis()
     nodes = start_relays(2, redis=redis, ttl_seconds=TTL)
-    clients = await peers_on(nodes, mesh, 6)
+    clients = await peers_on(nodes, mesh, 6, TTL)
     for _ in range(5):
         assert redis.call("CLIENT", "KILL", "TYPE", "pubsub") >= 0
     for client in clients:
@@ -179,7 +151,7 @@ async def test_subscriptions_cut(start_redis, start_relays, mesh):
 async def test_commands_cut(start_redis, start_relays, mesh):
     redis = start_redis()
     nodes = start_relays(2, redis=redis, ttl_seconds=TTL)
-    clients = await peers_on(nodes, mesh, 6)
+    clients = await peers_on(nodes, mesh, 6, TTL)
     assert redis.call("CLIENT", "KILL", "TYPE", "normal") >= 2
     for client in clients:
         await client.expect(type="resync")
@@ -191,7 +163,7 @@ async def test_scripts_flushed(start_redis, start_relays, mesh):
     """SCRIPT FLUSH is nothing that a client notices."""
     redis = start_redis()
     nodes = start_relays(2, redis=redis, ttl_seconds=TTL)
-    clients = await peers_on(nodes, mesh, 4)
+    clients = await peers_on(nodes, mesh, 4, TTL)
     redis.call("SCRIPT", "FLUSH")
     late = await Place(nodes[0], mesh).join("late")
     late.beat(TTL / 4)

@@ -200,7 +200,7 @@ def answer_in_the_clear(server):
 
 
 async def test_the_port_of_a_redis_without_tls(start_redis, start_relays, authority, mesh):
-    """It waits for the end of what it takes for a command: the node must not wait for it for ever."""
+    """It waits for the end of what it takes for a command, and nobody waits for it for ever."""
     redis = start_redis(tcp=True)
     url = f"rediss://:{SECRET}@{redis.address}"
     await is_refused(start_relays, url, "no answer in time", redis_ca_file=authority.cert)
