@@ -253,7 +253,7 @@ bool publications_add(struct publications *publications, struct slice target,
 	topic_ref(topic);
 	publication->connection = connection;
 	publication->number = ++publications->last_number;
-	if (publications->released)
+	if (publications->released && session_is_ready(topic_link(topic)->session))
 		send(publication);
 	else
 		wait_in_order(publications, publication);
