@@ -196,6 +196,28 @@ static void recovery_restates_the_living_and_lets_the_silent_lapse(void **state)
 	assert_false(lease_restate(lease, &announcement));
 }
 
+static void a_change_is_restated_until_it_has_come_back(void **state)
+{
+	const char *changed = "{\"type\":\"presence\",\"from\":\"a\",\"data\":2}";
+	struct socket *a = world_join("a");
+	struct lease *lease = connection_lease(a->connection);
+	struct announcement announcement;
+
+	(void)state;
+	world->mute = true; /* the bus breaks between the answer and the event */
+	world_pass(1000);
+	world_say(a, changed);
+	world_settle();
+	assert_true(lease_restate(lease, &announcement));
+	assert_true(announcement.loud);
+	assert_slice(announcement.message, changed);
+
+	world_other_presence("a", changed);
+	assert_true(lease_restate(lease, &announcement));
+	assert_false(announcement.loud);
+	assert_slice(announcement.message, changed);
+}
+
 static void leaving_by_presence_keeps_the_connection_and_its_id(void **state)
 {
 	struct socket *a = world_join("a");
@@ -328,6 +350,7 @@ int main(void)
 		TEST(a_silent_peer_that_was_told_offline_is_closed),
 		TEST(a_lost_lease_is_taken_again),
 		TEST(recovery_restates_the_living_and_lets_the_silent_lapse),
+		TEST(a_change_is_restated_until_it_has_come_back),
 		TEST(leaving_by_presence_keeps_the_connection_and_its_id),
 		TEST(while_draining_a_lease_outlives_its_last_connection),
 		TEST(a_lease_that_outlives_its_connection_can_be_taken_up_again),
