@@ -204,6 +204,7 @@ const struct bus_port *bus_port(void)
 		.topic_close = topic_close,
 		.inbox_open = inbox_open,
 		.inbox_close = inbox_close,
+		.inbox_listen = inbox_listen,
 		.announce = port_announce,
 		.refresh = port_refresh,
 		.publish = port_publish,

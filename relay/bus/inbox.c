@@ -18,9 +18,9 @@ struct inbox {
 	struct topic *topic; /* counted */
 	struct lease *owner;
 	unsigned references;
-	struct blob *key;  /* also the channel */
-	size_t peer_bytes; /* the end of it */
-	struct subscription *subscription;
+	struct blob *key;                  /* also the channel */
+	size_t peer_bytes;                 /* the end of it */
+	struct subscription *subscription; /* NULL: not to be heard */
 };
 
 static void on_subscribed(void *context)
@@ -69,8 +69,24 @@ struct inbox *inbox_open(struct topic *topic, struct slice peer, struct lease *o
 	return inbox;
 }
 
+static void unsubscribe(struct inbox *inbox)
+{
+	if (inbox->subscription != NULL)
+		subscription_close(inbox->subscription);
+	inbox->subscription = NULL;
+}
+
+void inbox_listen(struct inbox *inbox, bool on)
+{
+	unsubscribe(inbox);
+	if (on)
+		subscribe(inbox);
+}
+
 void inbox_moved(struct inbox *inbox)
 {
+	if (inbox->subscription == NULL)
+		return;
 	subscription_drop(inbox->subscription);
 	subscribe(inbox);
 }
@@ -79,7 +95,7 @@ void inbox_close(struct inbox *inbox, bool leave)
 {
 	/* What was announced comes before the end of it. */
 	announces_flush(topic_announces(inbox->topic));
-	subscription_close(inbox->subscription);
+	unsubscribe(inbox);
 	list_remove(&inbox->in_topic);
 	inbox->owner = NULL;
 	if (leave)

@@ -12,6 +12,7 @@ struct list;
 /* See bus_port. */
 struct inbox *inbox_open(struct topic *topic, struct slice peer, struct lease *owner);
 void inbox_close(struct inbox *inbox, bool leave);
+void inbox_listen(struct inbox *inbox, bool on);
 
 /* The topic has moved to another link. */
 void inbox_moved(struct inbox *inbox);

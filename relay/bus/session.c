@@ -12,7 +12,8 @@
  * both connections are closed (all callbacks hear NULL) and
  *
  *	FAILING -> CONNECTING   if the name has another address that was not tried yet
- *	FAILING -> WAITING -> RESOLVING or SEEKING   after a random part of 50 ms, 100 ms, ... 5 s
+ *	FAILING -> WAITING -> RESOLVING or SEEKING   after a random part of 50 ms, 100 ms, ... 5 s or
+ *	                                             TTL/6
  */
 #include "bus/session.h"
 
@@ -270,21 +271,30 @@ static bool may_read(void *context)
 	       (session->state == READY && probe_is_awake(session->link->probe));
 }
 
+/* A node must be back well within the time in which others hold their sweeps off. */
+static uint64_t backoff_ms_max(const struct session *session)
+{
+	uint64_t sixth = session->link->shared->settings->ttl_ms / 6;
+
+	return sixth < BACKOFF_MS_MAX ? sixth : BACKOFF_MS_MAX;
+}
+
 /*
  * A random part of a time that doubles: nodes that lost Redis together do not come back together.
  */
 static void wait_to_retry(struct session *session)
 {
 	uint64_t now = link_now_ms(session->link);
+	uint64_t longest = backoff_ms_max(session);
 	uint64_t most = BACKOFF_MS_FIRST;
 
-	if (session->settled_ms != 0 && now - session->settled_ms > BACKOFF_MS_MAX)
+	if (session->settled_ms != 0 && now - session->settled_ms > longest)
 		session->failures = 0;
 	session->settled_ms = 0;
-	for (unsigned i = 0; i < session->failures && most < BACKOFF_MS_MAX; i++)
+	for (unsigned i = 0; i < session->failures && most < longest; i++)
 		most *= 2;
-	if (most > BACKOFF_MS_MAX)
-		most = BACKOFF_MS_MAX;
+	if (most > longest)
+		most = longest;
 	session->failures++;
 	move(session, WAITING);
 	timer_set(session->link->shared->timers, &session->retry, random_below(most + 1));

@@ -19,7 +19,8 @@
 
 /*
  * SUBSCRIBING -> QUEUED -> ANNOUNCING -> ONLINE -> LINGERING, the last one only while draining. A
- * break of the bus leads from QUEUED and ANNOUNCING back to SUBSCRIBING.
+ * break of the bus leads from QUEUED and ANNOUNCING back to SUBSCRIBING, a new connection from
+ * LINGERING.
  */
 enum lease_state {
 	LEASE_SUBSCRIBING, /* until the peer's channel is subscribed and the mesh's roster loaded */
@@ -39,7 +40,7 @@ struct lease {
 	struct list turn; /* in the hub's queue while QUEUED */
 	struct blob *
 		presence; /* as the roster has it; until the first comes back: as the connection sent it */
-	struct blob *pending; /* announced, and not yet known to have arrived; or NULL */
+	struct blob *pending; /* announced, and has not come back yet; or NULL */
 	struct blob *owner;
 	uint64_t heard_ms;
 	uint64_t written_ms; /* when Redis was last told of heard_ms */
@@ -128,6 +129,7 @@ void lease_remove(struct lease *lease, struct list *connection_link)
 		return;
 	if (hub_is_draining(mesh_hub(lease->mesh)) && lease->state == LEASE_ONLINE) {
 		lease->state = LEASE_LINGERING;
+		lease->ports->bus_port->inbox_listen(lease->inbox, false);
 		timer_set(lease->ports->timers, &lease->timer, LINGER_MS);
 		return;
 	}
@@ -157,7 +159,9 @@ void lease_add(struct lease *lease, struct list *connection_link)
 	lease->connection_count++;
 	if (lease->state == LEASE_LINGERING) {
 		timer_stop(lease->ports->timers, &lease->timer);
-		lease->state = LEASE_ONLINE;
+		lease->state = LEASE_SUBSCRIBING;
+		lease->subscribed = false;
+		lease->ports->bus_port->inbox_listen(lease->inbox, true);
 	}
 	if (lease->state == LEASE_ONLINE)
 		connection_joined(connection_of_lease_link(connection_link));
@@ -242,10 +246,8 @@ void lease_change(struct lease *lease, struct blob *presence)
 
 static void forget_pending(struct lease *lease)
 {
-	if (lease->in_flight == 0) {
-		blob_unref(lease->pending);
-		lease->pending = NULL;
-	}
+	blob_unref(lease->pending);
+	lease->pending = NULL;
 }
 
 /* Redis forgot the peer already: there is no end of the lease to be told. */
@@ -263,7 +265,6 @@ void lease_answered(struct lease *lease, enum announce_answer answer)
 	switch (answer) {
 	case ANNOUNCE_ONLINE:
 	case ANNOUNCE_KEPT:
-		forget_pending(lease);
 		return;
 	case ANNOUNCE_SILENT:
 		close_silent(lease);
@@ -276,7 +277,7 @@ void lease_answered(struct lease *lease, enum announce_answer answer)
 		if (lease->state == LEASE_ANNOUNCING)
 			fail(lease, ERROR_BUS_UNAVAILABLE,
 			     "the presence could not be stored, try again");
-		else
+		else if (lease->in_flight == 0)
 			forget_pending(lease);
 		return;
 	case ANNOUNCE_LOST:
@@ -289,8 +290,11 @@ void lease_answered(struct lease *lease, enum announce_answer answer)
 	}
 }
 
-void lease_heard_presence(struct lease *lease, struct blob *presence)
+/* Only now it has arrived: Redis's answer does not mean that the event survives a break of the bus. */
+void lease_heard_presence(struct lease *lease, struct blob *presence, struct slice message)
 {
+	if (lease->pending != NULL && slice_equal(blob_slice(lease->pending), message))
+		forget_pending(lease);
 	if (lease->state == LEASE_ONLINE) {
 		blob_ref(presence);
 		blob_unref(lease->presence);

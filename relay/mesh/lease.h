@@ -68,8 +68,8 @@ void lease_touch(struct lease *lease);
 /* Announces another presence of the peer. */
 void lease_change(struct lease *lease, struct blob *presence);
 
-/* The roster took this over as the peer's presence; `own`: from an announcement of this node. */
-void lease_heard_presence(struct lease *lease, struct blob *presence);
+/* The roster took over what `message` announced, and holds it as `presence`. */
+void lease_heard_presence(struct lease *lease, struct blob *presence, struct slice message);
 
 /* This node's announcement came back: the peer is online, its connections join. */
 void lease_came_back(struct lease *lease);

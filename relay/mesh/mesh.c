@@ -439,7 +439,7 @@ static void take_presence(struct mesh *mesh, struct buffer *block, struct slice 
 	struct lease *lease = mesh_lease(mesh, id);
 	const struct peer *peer = roster_find(mesh->roster, id);
 	if (lease != NULL && peer != NULL)
-		lease_heard_presence(lease, peer->presence);
+		lease_heard_presence(lease, peer->presence, message);
 }
 
 static void receive_presences(struct mesh *mesh, const struct parcel *parcel)
@@ -541,7 +541,7 @@ void mesh_load_peer(struct mesh *mesh, struct slice id, struct slice presence, u
 	buffer_fini(&block);
 	if (lease != NULL) {
 		lease_set_own_frames(lease, 0, 0);
-		lease_heard_presence(lease, roster_find(mesh->roster, id)->presence);
+		lease_heard_presence(lease, roster_find(mesh->roster, id)->presence, presence);
 	}
 }
 

@@ -106,6 +106,12 @@ struct bus_port {
 	struct inbox *(*inbox_open)(struct topic *topic, struct slice peer, struct lease *owner);
 	void (*inbox_close)(struct inbox *inbox, bool leave);
 
+	/*
+	 * Unsubscribes the peer's channel before the inbox is closed, so that Redis answers who sends
+	 * there that nobody hears it; or subscribes it again: lease_subscribed() follows.
+	 */
+	void (*inbox_listen)(struct inbox *inbox, bool on);
+
 	/* Announces the peer; lease_answered() follows, also when it fails. Only while subscribed. */
 	void (*announce)(struct inbox *inbox, const struct announcement *announcement);
 

@@ -141,6 +141,16 @@ static bool took_it_along(const struct rules *rules, const struct life *sender,
 	        was_away(sender, rules, send->time_us, visit->ended_us));
 }
 
+/* Nor did the sender wait for the error. */
+static bool left_unanswered(const struct rules *rules, const struct life *sender,
+                            const struct send *send)
+{
+	const struct visit_life *visit = &sender->visits[send->visit];
+
+	return visit->ended_us != NEVER_US && visit->ending == ENDING_OWN &&
+	       visit->ended_us <= send->time_us + rules->told_us;
+}
+
 static void judge_loss(const struct story *story, const struct rules *rules, uint32_t sender,
                        uint32_t receiver, const struct send *send, bool present)
 {
@@ -163,7 +173,7 @@ static void judge_loss(const struct story *story, const struct rules *rules, uin
 		found.lost_silent++;
 		example(story, send->to == BROADCAST ? "lost broadcast" : "lost direct", sender,
 		        receiver, number, send->time_us);
-	} else if (just_broke(rules, to, send->time_us) ||
+	} else if (just_broke(rules, to, send->time_us) || left_unanswered(rules, from, send) ||
 	           was_away(to, rules, send->time_us, send->time_us)) {
 		found.unanswered_at_break++;
 	} else {

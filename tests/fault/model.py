@@ -167,6 +167,7 @@ class Model:
         self.proxy("accept", way, how)
         self.proxy("cut", way, "reset")
         yield seconds
+        self.proxy("cut", way, "reset")  # those that nobody will ever answer
         self.proxy.heal(way)
         self.swarm("trouble", node.group, "off")
 

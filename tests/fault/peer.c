@@ -302,8 +302,10 @@ static void on_joined(struct visit *visit)
 	note(peer, visit, RECORD_JOINED, 0, 0, 0);
 	struct visit *old = visit->takes_over ? find_visit(peer, visit->is_tab, false) : NULL;
 	visit->takes_over = false;
-	if (old != NULL)
-		say_goodbye(old);
+	if (old != NULL) { /* which leaves the old place when it has heard all there */
+		old->is_left = true;
+		say(visit, speech_fence(&text, peer->number));
+	}
 	peer_beat(peer);
 }
 
@@ -328,6 +330,11 @@ static void on_message(void *context, struct slice message)
 
 	if (heard.kind == RECORD_JOINED) {
 		on_joined(visit);
+		return;
+	}
+	if (heard.fence) {
+		if (visit->is_left)
+			say_goodbye(visit);
 		return;
 	}
 	note(visit->peer, visit, heard.kind, heard.other, heard.number, heard.code);

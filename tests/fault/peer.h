@@ -59,6 +59,7 @@ struct visit {
 	bool closing;       /* by its own will */
 	bool is_tab;        /* the other connection of two */
 	bool takes_over;    /* from one of the same kind, which is closed when this has joined */
+	bool is_left;       /* for one that took over, when the last that was sent here is heard */
 	struct timer again; /* to say hello, after it was refused */
 	struct timer move;
 	uint32_t *sees; /* by peer: 0 = offline, as far as it knows, else 1 + the version heard */

@@ -105,6 +105,9 @@ static bool hear(struct slice text, struct heard *heard)
 	else if (!eat(&text, SLICE("{\"type\":\"")))
 		return false;
 	if (eat(&text, SLICE("direct\""))) {
+		heard->fence = memmem(text.data, text.size, "\"data\":\"fence\"", 14) != NULL;
+		if (heard->fence)
+			return true;
 		heard->kind = RECORD_GOT_DIRECT;
 		return hear_payload(text, heard, true);
 	}
@@ -176,6 +179,15 @@ static struct slice finish(struct buffer *out, uint32_t peer, uint32_t number, s
 	memset(buffer_reserve(out, fill_bytes + 1), 'x', fill_bytes);
 	out->size += fill_bytes;
 	buffer_printf(out, "\"},\"id\":%u}", number);
+	return buffer_slice(out);
+}
+
+struct slice speech_fence(struct buffer *out, uint32_t peer)
+{
+	buffer_clear(out);
+	buffer_printf(out,
+	              "{\"type\":\"direct\",\"from\":\"p%u\",\"to\":\"p%u\",\"data\":\"fence\"}",
+	              peer, peer);
 	return buffer_slice(out);
 }
 

@@ -14,6 +14,7 @@ struct heard {
 	uint32_t number;
 	uint8_t code;
 	bool about_presence; /* the error is the answer to a presence */
+	bool fence;          /* the peer's word to itself; no record */
 };
 
 struct heard speech_hear(struct slice text);
@@ -23,6 +24,8 @@ struct slice speech_capabilities(struct buffer *out, bool events);
 /* `version` tells apart what a peer announced one after the other; 0 is left out. */
 struct slice speech_presence(struct buffer *out, uint32_t peer, uint32_t version);
 struct slice speech_offline(struct buffer *out, uint32_t peer);
+/* To the peer's own other connections: when it comes, so has all that was sent before it. */
+struct slice speech_fence(struct buffer *out, uint32_t peer);
 struct slice speech_direct(struct buffer *out, uint32_t peer, uint32_t to, uint32_t number,
                            size_t fill_bytes);
 struct slice speech_broadcast(struct buffer *out, uint32_t peer, uint32_t number,

@@ -124,7 +124,6 @@ def test_rolling_restart_of_clients_that_move_first(rig):
     assert verdict.ended_OWN >= 2 * scale.peers * rounds
 
 
-@pytest.mark.xfail(reason="while a drained peer lingers its channel stays subscribed", strict=True)
 def test_rolling_restart_of_clients_that_come_back_late(rig):
     """F33: who writes to a client that is between two connections is told that it is not there."""
     scale = rig.scale

@@ -242,10 +242,8 @@ def test_an_unreachable_target(proxy):
     address = proxy.forward("gone", "127.0.0.1:%d" % probe.getsockname()[1])
     probe.close()
     host, _, port = address.rpartition(":")
-    connection = socket.create_connection((host, int(port)), timeout=patience.SECONDS)
     with pytest.raises(ConnectionResetError):
-        connection.recv(1)
-    connection.close()
+        socket.create_connection((host, int(port)), timeout=patience.SECONDS).recv(1)
 
 
 def test_many_connections_at_once(connect, proxy):

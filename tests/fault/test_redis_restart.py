@@ -8,7 +8,6 @@ from harness import patience
 from rig import Readiness, clean, record
 
 MESHES = 10
-LATE = "nodes come back up to 5 s after Redis, whatever the TTL; others then wait only 2/3 of the TTL"
 
 
 def everybody_is_back(rig, count):
@@ -72,11 +71,9 @@ def test_empty(rig):
 
 
 @pytest.mark.parametrize("kept", ["aof", "rdb"])
-def test_with_leases_that_lapsed_meanwhile(rig, kept, request):
+def test_with_leases_that_lapsed_meanwhile(rig, kept):
     """F3: what Redis remembers of who is there is old; nobody is told offline for that."""
     outages = [2.5, 4] if rig.scale.name == "short" else [25, 40]
-    if rig.scale.name == "short":
-        request.applymarker(pytest.mark.xfail(reason=LATE, strict=False))
     options = {"aof": ["--appendonly", "yes", "--appendfsync", "always"], "rdb": ["--save", "3600 1"]}
     rig.start_redis(options=options[kept])
     nodes = rig.start_nodes(3)

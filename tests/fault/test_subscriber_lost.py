@@ -52,7 +52,7 @@ def test_cut_off_by_redis(rig):
     peers are told that they may have missed messages, and get all that comes after.
     """
     rig.start_redis()
-    near, far = rig.start_nodes(2)
+    near, far = rig.start_nodes(2, ttl_seconds=30)  # who is offline gets nothing to be cut off for
     rig.join_group(near.group, 10, near.group)
     rig.join_group(far.group, 10, far.group)
     rig.all_know_each_other()
@@ -78,8 +78,8 @@ def test_cut_off_by_redis(rig):
     rig.talk(direct=100, broadcast=10)
     rig.hold(2)
     rig.hush()
-    verdict = rig.judge(told=60_000)
-    after = rig.judge(**{"from": exact_from})
+    verdict = rig.judge(ttl=30_000, told=60_000)
+    after = rig.judge(ttl=30_000, **{"from": exact_from})
     record("F9", rig.scale, "frozen at 10 MB/s: cut off after", cut, "s", "")
     record("F9", rig.scale, "frozen at 10 MB/s: subscribed again", again, "s", "<= 1")
     record("F9", rig.scale, "frozen at 10 MB/s: lost and nobody told", verdict.lost_silent, "", "0")

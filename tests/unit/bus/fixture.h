@@ -145,6 +145,7 @@ struct mesh {
 	unsigned messages;
 	char last[1024]; /* bodies received, with "|" behind each */
 	unsigned unpublished[3];
+	bool publishes_again; /* what failed with UNPUBLISHED_UNKNOWN, at once */
 	char last_target[ID_BYTES];
 	char last_parcel[256];
 	uint32_t last_connection;
@@ -283,6 +284,8 @@ void mesh_unpublished(struct mesh *mesh, uint32_t connection, struct slice targe
 	snprintf(mesh->last_target, ID_BYTES, "%.*s", target.data == NULL ? 1 : (int)target.size,
 	         target.data == NULL ? "*" : target.data);
 	snprintf(mesh->last_parcel, sizeof(mesh->last_parcel), "%.*s", SLICE_ARGS(opened.body));
+	if (mesh->publishes_again && why == UNPUBLISHED_UNKNOWN)
+		bus_port()->publish(mesh->topic, target, &parcel, 1, connection);
 }
 
 size_t mesh_peer_count(const struct mesh *mesh)

@@ -138,7 +138,7 @@ static void bad_settings_are_refused(void **state)
 	world->settings.prefix = "";
 	world->settings.redis_url = "redis:/x";
 	assert_null(bus_create(&world->settings, world->base, world->timers, &error));
-	assert_non_null(strstr(error, "URL"));
+	assert_non_null(strstr(error, "--redis-url"));
 	world->settings.redis_password_file = "/nonexistent";
 	assert_null(bus_create(&world->settings, world->base, world->timers, &error));
 	assert_non_null(strstr(error, "password"));

@@ -91,6 +91,24 @@ static void sent_and_unanswered_is_never_repeated(void **state)
 	part(&two);
 }
 
+static void published_while_the_session_falls_waits_for_the_next(void **state)
+{
+	struct world *world = *state;
+	struct pair_of_nodes two;
+
+	meet(&two, world);
+	kill(world->server.pid, SIGSTOP);
+	publish(&two.a, "bob", "again", 3);
+	run_ms(world, 50);
+	two.a.mesh.publishes_again = true;
+	server_kill(&world->server);
+	AWAIT(world, two.a.mesh.unpublished[UNPUBLISHED_UNKNOWN] == 1);
+	server_start(&world->server);
+	AWAIT(world, two.bob.messages == 1);
+	assert_string_equal(two.bob.last, "again|");
+	part(&two);
+}
+
 static void queue_is_bounded_and_ages(void **state)
 {
 	struct world *world = *state;
@@ -305,6 +323,7 @@ int main(void)
 		TEST(empty_redis_gets_everything_back),
 		TEST(quiet_reconnect_tells_nothing),
 		TEST(sent_and_unanswered_is_never_repeated),
+		TEST(published_while_the_session_falls_waits_for_the_next),
 		TEST(queue_is_bounded_and_ages),
 		TEST(leave_is_owed_over_an_outage),
 		TEST(lease_that_lapsed_is_announced_aloud),

@@ -196,6 +196,28 @@ static void recovery_restates_the_living_and_lets_the_silent_lapse(void **state)
 	assert_false(lease_restate(lease, &announcement));
 }
 
+static void a_change_is_restated_until_it_has_come_back(void **state)
+{
+	const char *changed = "{\"type\":\"presence\",\"from\":\"a\",\"data\":2}";
+	struct socket *a = world_join("a");
+	struct lease *lease = connection_lease(a->connection);
+	struct announcement announcement;
+
+	(void)state;
+	world->mute = true; /* the bus breaks between the answer and the event */
+	world_pass(1000);
+	world_say(a, changed);
+	world_settle();
+	assert_true(lease_restate(lease, &announcement));
+	assert_true(announcement.loud);
+	assert_slice(announcement.message, changed);
+
+	world_other_presence("a", changed);
+	assert_true(lease_restate(lease, &announcement));
+	assert_false(announcement.loud);
+	assert_slice(announcement.message, changed);
+}
+
 static void leaving_by_presence_keeps_the_connection_and_its_id(void **state)
 {
 	struct socket *a = world_join("a");
@@ -219,13 +241,30 @@ static void while_draining_a_lease_outlives_its_last_connection(void **state)
 
 	(void)state;
 	hub_drain(world->hub);
+	assert_true(world_listens("a"));
 	world_disconnect(a);
+	assert_false(world_listens("a")); /* who sends to it now is told */
 	world_pass(2999);
 	assert_int_equal(world->left, 0);
 	assert_false(hub_is_empty(world->hub));
 	world_pass(1);
 	assert_int_equal(world->left, 1);
 	assert_true(hub_is_empty(world->hub));
+}
+
+static void a_lease_that_outlives_its_connection_can_be_taken_up_again(void **state)
+{
+	struct socket *a = world_join("a");
+
+	(void)state;
+	hub_drain(world->hub);
+	world_disconnect(a);
+	world_pass(1000);
+	struct socket *again = world_join("a");
+	assert_true(connection_is_joined(again->connection));
+	assert_true(world_listens("a"));
+	world_pass(3000);
+	assert_int_equal(world->left, 0);
 }
 
 static void repeat_every_16_s(struct hub_settings *settings)
@@ -311,8 +350,10 @@ int main(void)
 		TEST(a_silent_peer_that_was_told_offline_is_closed),
 		TEST(a_lost_lease_is_taken_again),
 		TEST(recovery_restates_the_living_and_lets_the_silent_lapse),
+		TEST(a_change_is_restated_until_it_has_come_back),
 		TEST(leaving_by_presence_keeps_the_connection_and_its_id),
 		TEST(while_draining_a_lease_outlives_its_last_connection),
+		TEST(a_lease_that_outlives_its_connection_can_be_taken_up_again),
 		TEST(the_roster_is_repeated_to_who_did_not_accept_events),
 		TEST(peers_that_a_snapshot_lacks_are_doubted_then_checked),
 		TEST(after_a_loss_every_client_is_told_once),

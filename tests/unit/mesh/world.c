@@ -22,6 +22,7 @@ struct topic {
 
 struct inbox {
 	struct lease *owner; /* NULL: closed */
+	bool deaf;           /* not to be heard */
 	char id[NAME_ID_BYTES_MAX + 1];
 };
 
@@ -152,6 +153,13 @@ static void bus_inbox_close(struct inbox *inbox, bool leave)
 	self.world.left += leave;
 }
 
+static void bus_inbox_listen(struct inbox *inbox, bool on)
+{
+	inbox->deaf = !on;
+	if (on)
+		add_errand(SUBSCRIBED, inbox);
+}
+
 static struct blob *presence_parcel(uint64_t node, struct slice id, struct slice message)
 {
 	const struct parcel parcel = {.kind = PARCEL_PRESENCE, .node = node, .time_ms = 1000};
@@ -245,6 +253,7 @@ static const struct bus_port bus = {
 	.topic_close = bus_topic_close,
 	.inbox_open = bus_inbox_open,
 	.inbox_close = bus_inbox_close,
+	.inbox_listen = bus_inbox_listen,
 	.announce = bus_announce,
 	.refresh = bus_refresh,
 	.publish = bus_publish,
@@ -255,7 +264,8 @@ static const struct bus_port bus = {
 static void deliver_direct(const char *target, struct slice bytes)
 {
 	for (size_t i = 0; i < self.inbox_count; i++)
-		if (self.inboxes[i].owner != NULL && strcmp(self.inboxes[i].id, target) == 0)
+		if (self.inboxes[i].owner != NULL && !self.inboxes[i].deaf &&
+		    strcmp(self.inboxes[i].id, target) == 0)
 			lease_receive(self.inboxes[i].owner, bytes);
 }
 
@@ -511,6 +521,14 @@ void world_other_direct(const char *target, const char *from, const char *messag
 {
 	other(PARCEL_MESSAGE, target, from, message);
 	world_settle();
+}
+
+bool world_listens(const char *id)
+{
+	for (size_t i = 0; i < self.inbox_count; i++)
+		if (self.inboxes[i].owner != NULL && strcmp(self.inboxes[i].id, id) == 0)
+			return !self.inboxes[i].deaf;
+	return false;
 }
 
 struct mesh *world_mesh(void)

@@ -80,3 +80,6 @@ void world_other_direct(const char *target, const char *from, const char *messag
 void world_reconnect(void);
 /* The mesh that is open. */
 struct mesh *world_mesh(void);
+
+/* Is the channel of the peer subscribed? */
+bool world_listens(const char *id);
