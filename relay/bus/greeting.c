@@ -80,7 +80,8 @@ static uint64_t major_of(struct slice version)
 
 static const char *examine(const struct link *link, struct slice info)
 {
-	bool is_cluster = slice_is(info_value(info, "redis_mode:"), "cluster");
+	bool is_cluster = slice_is(info_value(info, "redis_mode:"), "cluster") ||
+	                  slice_is(info_value(info, "server_mode:"), "cluster"); /* Valkey 8 */
 
 	if (info.data == NULL || major_of(info_value(info, "redis_version:")) < REDIS_MAJOR_MIN)
 		return "Redis 7.0 or later is needed, or Valkey 7.2";
