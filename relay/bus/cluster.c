@@ -124,7 +124,8 @@ static void place_topic(struct topic *topic)
 	struct cluster *cluster = topic_link(topic)->shared->cluster;
 	struct link *link = cluster_link(cluster, topic_slot(topic));
 
-	if (link != topic_link(topic))
+	/* Its slot may have been away and come back: on the old link nobody subscribes again. */
+	if (link != topic_link(topic) || topic_is_dropped(topic))
 		topic_move(topic, link);
 }
 

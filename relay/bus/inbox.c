@@ -4,7 +4,6 @@
 #include <stdlib.h>
 
 #include "bus/announces.h"
-#include "bus/cluster.h"
 #include "bus/keys.h"
 #include "bus/leaves.h"
 #include "bus/link.h"
@@ -41,7 +40,7 @@ static void on_dropped(void *context)
 {
 	struct inbox *inbox = context;
 
-	cluster_doubt(topic_link(inbox->topic)->shared->cluster);
+	topic_dropped(inbox->topic);
 }
 
 static const struct holder holder = {on_subscribed, on_received, on_dropped};

@@ -41,6 +41,7 @@ struct topic {
 	uint64_t moved_ms;
 	bool subscribed;
 	bool missed;
+	bool dropped;   /* a subscription has ended by itself */
 	bool displaced; /* moved while in use, and not yet recovered */
 };
 
@@ -58,11 +59,15 @@ static void on_received(void *context, struct slice message)
 	mesh_receive(topic->owner, message);
 }
 
+void topic_dropped(struct topic *topic)
+{
+	topic->dropped = true;
+	cluster_doubt(topic->link->shared->cluster);
+}
+
 static void on_dropped(void *context)
 {
-	struct topic *topic = context;
-
-	cluster_doubt(topic->link->shared->cluster);
+	topic_dropped(context);
 }
 
 static const struct holder holder = {on_subscribed, on_received, on_dropped};
@@ -162,6 +167,7 @@ void topic_lost(struct topic *topic)
 {
 	topic->missed = topic->missed || topic->subscribed;
 	topic->subscribed = false;
+	topic->dropped = false;
 	recovery_stop(topic->recovery);
 	stop_work(topic);
 }
@@ -220,6 +226,11 @@ void topics_each(struct link *link, void (*act)(struct topic *topic))
 bool topic_is_announced(const struct topic *topic)
 {
 	return recovery_is_announced(topic->recovery);
+}
+
+bool topic_is_dropped(const struct topic *topic)
+{
+	return topic->dropped;
 }
 
 struct link *topic_link(const struct topic *topic)

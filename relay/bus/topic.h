@@ -60,5 +60,12 @@ void topic_lost(struct topic *topic);
 /* The link will not come back: nor does what waits to be published. */
 void topic_give_up(struct topic *topic);
 
-/* It lives on another link now. Not from within an answer to a call. */
+/*
+ * One of its subscriptions has ended by itself, as all do in a slot that goes elsewhere: asks where
+ * to, and it is to be moved, even if the answer is that it is here (again).
+ */
+void topic_dropped(struct topic *topic);
+bool topic_is_dropped(const struct topic *topic);
+
+/* It lives on another link now, or anew on its own. Not from within an answer to a call. */
 void topic_move(struct topic *topic, struct link *link);

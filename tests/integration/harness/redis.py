@@ -110,7 +110,7 @@ class Redis(Process):
     @property
     def cli(self):
         """The command line client that belongs to it, and how it gets there."""
-        server = shutil.which(self.server)
+        server = shutil.which(str(self.server))
         cli = server.removesuffix("-server") + "-cli"
         secure = ["--tls", "--cacert", self.tls.ca] if self.tls else []
         return [cli if os.path.exists(cli) else "redis-cli", *map(str, secure)]
