@@ -270,6 +270,14 @@ static bool may_read(void *context)
 	       (session->state == READY && probe_is_awake(session->link->probe));
 }
 
+/* The others hold their sweeps off for so long: our peers must be announced before. */
+static uint64_t backoff_ms_max(const struct session *session)
+{
+	uint64_t most = shared_hold_off_ms(session->link->shared) / 2;
+
+	return most < BACKOFF_MS_MAX ? most : BACKOFF_MS_MAX;
+}
+
 /*
  * A random part of a time that doubles: nodes that lost Redis together do not come back together.
  */
@@ -283,8 +291,8 @@ static void wait_to_retry(struct session *session)
 	session->settled_ms = 0;
 	for (unsigned i = 0; i < session->failures && most < BACKOFF_MS_MAX; i++)
 		most *= 2;
-	if (most > BACKOFF_MS_MAX)
-		most = BACKOFF_MS_MAX;
+	if (most > backoff_ms_max(session))
+		most = backoff_ms_max(session);
 	session->failures++;
 	move(session, WAITING);
 	timer_set(session->link->shared->timers, &session->retry, random_below(most + 1));
