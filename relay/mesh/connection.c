@@ -10,6 +10,7 @@
 #include "common/table.h"
 #include "common/timers.h"
 #include "mesh/counters.h"
+#include "mesh/hold.h"
 #include "mesh/hub.h"
 #include "mesh/intake.h"
 #include "mesh/lease.h"
@@ -24,6 +25,7 @@
 
 #define PRESENCE_CHANGE_MS 250 /* at most one changed presence in this time; the latest wins */
 #define JOIN_ATTEMPT_MS 5000   /* then the client is told to try again */
+#define HELD_BYTES_MAX 65536   /* of messages to a peer that is about to join */
 
 enum connection_state {
 	CONNECTION_NEW,     /* nobody yet */
@@ -53,6 +55,7 @@ struct connection {
 	struct timer
 		timer; /* JOINING: attempt over. NEW: time to join over. JOINED: changed presence is due */
 	struct limits limits;
+	struct hold hold;    /* while JOINING */
 	uint64_t opened_ms;  /* when the time to join began */
 	uint64_t changed_ms; /* when the last changed presence was announced */
 	struct sender sender;
@@ -176,6 +179,7 @@ struct connection *connection_create(struct hub *hub, struct mesh *mesh, uint32_
 	connection->owner = blob_copy(owner);
 	list_init(&connection->in_lease);
 	list_init(&connection->held_back);
+	hold_init(&connection->hold);
 	timer_init(&connection->timer, on_timer, connection);
 
 	connection->opened_ms = now_ms(connection);
@@ -194,6 +198,7 @@ static void part(struct connection *connection)
 
 	timer_stop(connection->ports->timers, &connection->timer);
 	connection->change_due = false;
+	hold_clear(&connection->hold);
 	if (connection->state == CONNECTION_JOINED)
 		mesh_unseat(connection->mesh, connection->seat);
 	connection->lease = NULL;
@@ -259,12 +264,29 @@ void connection_hold_back(struct connection *connection)
 	mesh_hold_back(connection->mesh, &connection->held_back);
 }
 
-void connection_send(struct connection *connection, struct blob *frames)
+static void deliver(struct connection *connection, struct blob *frames)
 {
-	if (connection->state != CONNECTION_JOINED)
-		return;
 	connection->ports->edge->send(connection->socket, frames, 0, frames->size, false);
 	metric_add(connection->ports->counters->messages_delivered, 1);
+}
+
+void connection_send(struct connection *connection, struct blob *frames)
+{
+	if (connection->state == CONNECTION_JOINED)
+		deliver(connection, frames);
+	else if (connection->state == CONNECTION_JOINING &&
+	         !hold_add(&connection->hold, frames, HELD_BYTES_MAX))
+		metric_add(connection->ports->counters->messages_not_held, 1);
+}
+
+static void deliver_held(struct connection *connection)
+{
+	struct blob *frames;
+
+	while ((frames = hold_take(&connection->hold)) != NULL) {
+		deliver(connection, frames);
+		blob_unref(frames);
+	}
 }
 
 void connection_notify(struct connection *connection, struct buffer *notice)
@@ -388,6 +410,7 @@ void connection_joined(struct connection *connection)
 	connection->state = CONNECTION_JOINED;
 	mesh_seat(connection->mesh, connection, connection->lease, connection->socket,
 	          !connection->accepts_events);
+	deliver_held(connection);
 	resume_reading(connection, PAUSED_JOINING);
 
 	/* It joined on what another connection of the peer announced. */
@@ -408,6 +431,7 @@ void connection_join_failed(struct connection *connection, enum error_code code,
 	connection->state = CONNECTION_NEW;
 	connection->lease = NULL;
 	connection->change_due = false;
+	hold_clear(&connection->hold);
 	if (envelope_read(blob_slice(connection->presence), &envelope) == ENVELOPE_OK)
 		connection_error(connection, code, message, &envelope,
 		                 code == ERROR_BUS_UNAVAILABLE ? "no" : NULL);

@@ -22,6 +22,9 @@ struct counters *counters_create(void)
 	counters->messages_delivered =
 		metric_counter("p2p_relay_messages_delivered_total",
 	                       "Messages handed to connections.", NULL, NULL);
+	counters->messages_not_held = metric_counter(
+		"p2p_relay_messages_not_held_total",
+		"Messages to peers about to join, beyond what is held for them.", NULL, NULL);
 	counters->roster_repeats =
 		metric_counter("p2p_relay_roster_repeats_total",
 	                       "Rosters repeated to connections without events.", NULL, NULL);

@@ -8,6 +8,7 @@ struct counters {
 	struct metric *peers; /* held by this node */
 	struct metric *meshes;
 	struct metric *messages_delivered;
+	struct metric *messages_not_held;
 	struct metric *roster_repeats;
 	struct metric *roster_repeats_skipped;
 	struct metric *echoes_dropped;

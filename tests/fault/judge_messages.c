@@ -57,7 +57,7 @@ static void judge_delivery(const struct story *story, const struct rules *rules,
 
 	struct newest *newest = &receiver->newest[LANES * record->other + record->visit % LANES];
 	if (newest->visit == record->visit && newest->sender_visit == send->visit &&
-	    record->number < newest->number) {
+	    record->number < newest->number && send->error != FAULT_ERROR_BUS_UNAVAILABLE_UNKNOWN) {
 		found.reordered++;
 		example(story, "reordered", record->other, receiver->peer, record->number,
 		        record->time_us);
@@ -88,6 +88,19 @@ static bool went_itself(const struct rules *rules, const struct life *receiver, 
 			continue;
 		if (time_us + rules->in_flight_us >= stay->to_us &&
 		    time_us <= stay->to_us + until_us)
+			return true;
+	}
+	return false;
+}
+
+/* It was about to join: its node took messages for it, and had yet to let it in. */
+static bool was_joining(const struct life *receiver, uint64_t time_us)
+{
+	for (size_t i = 1; i <= receiver->visit_count; i++) {
+		const struct visit_life *visit = &receiver->visits[i];
+
+		if (visit->opened_us <= time_us && time_us <= visit->ended_us &&
+		    (time_us <= visit->joined_us || visit->joined_us == NEVER_US))
 			return true;
 	}
 	return false;
@@ -173,7 +186,8 @@ static void judge_loss(const struct story *story, const struct rules *rules, uin
 		found.lost_silent++;
 		example(story, send->to == BROADCAST ? "lost broadcast" : "lost direct", sender,
 		        receiver, number, send->time_us);
-	} else if (just_broke(rules, to, send->time_us) || left_unanswered(rules, from, send) ||
+	} else if (just_broke(rules, to, send->time_us) || was_joining(to, send->time_us) ||
+	           left_unanswered(rules, from, send) ||
 	           was_away(to, rules, send->time_us, send->time_us)) {
 		found.unanswered_at_break++;
 	} else {

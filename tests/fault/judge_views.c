@@ -43,6 +43,15 @@ static uint64_t away_since(const struct rules *rules, const struct life *other, 
 	return NEVER_US;
 }
 
+/* It may have been announced and never known of it. */
+static bool has_tried(const struct life *life, uint64_t time_us)
+{
+	for (size_t i = 1; i <= life->visit_count; i++)
+		if (life->visits[i].upgraded_us <= time_us)
+			return true;
+	return false;
+}
+
 /* Finds the absence that the offline is about: the newest that began by then. */
 static void judge_offline(const struct story *story, const struct rules *rules,
                           struct observer *observer, uint32_t peer, uint64_t time_us)
@@ -67,8 +76,8 @@ static void judge_offline(const struct story *story, const struct rules *rules,
 		sample_add(&found.after[stay->cause], time_us - stay->to_us);
 		if (absence < ABSENCES_MAX)
 			observer->heard[peer] |= (uint64_t)1 << absence;
-	} else if (now == NULL) {
-		found.false_offline++; /* before it ever came */
+	} else if (now == NULL && !has_tried(other, time_us)) {
+		found.false_offline++;
 		example(story, "offline of nobody", peer, observer->peer, 0, time_us);
 	}
 }

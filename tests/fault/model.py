@@ -443,7 +443,7 @@ class Model:
         self.swarm("beat", name, SCALE.beat_ms, *dice.choice([[], ["presence"]]))
         self.swarm("again", name, 100, dice.choice([200, 1500]), *dice.choice([[], ["any"]]))
         self.swarm("drained", name, dice.choice(["moves", "stays"]))
-        self.swarm("receive-buffer", name, dice.choice([0, 4096]))
+        self.swarm("receive-buffer", name, dice.choice([0, 262144]))
         self.groups.append(group)
 
     def chapter(self, number, rounds):

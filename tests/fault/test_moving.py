@@ -148,4 +148,4 @@ def test_rolling_restart_of_clients_that_come_back_late(rig):
     record("F33", scale, "lost just when the connection was closed", verdict.unanswered_at_break, "", "")
     record("F33", scale, "lost and nobody told", verdict.lost_silent, "", "0")
     clean(verdict)
-    assert answered > 0 and verdict.codes["1012"] == 3 * scale.peers, verdict.story()
+    assert answered > 0 and verdict.codes["1012"] >= 3 * scale.peers, verdict.story()

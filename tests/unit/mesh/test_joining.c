@@ -55,6 +55,25 @@ static void nothing_is_read_until_the_own_presence_came_back(void **state)
 	assert_string_equal(world_sent(a), "");
 }
 
+/* Its channel is subscribed before it is announced: who knows its id may write to it already. */
+static void what_comes_while_joining_comes_after_the_roster(void **state)
+{
+	struct socket *a = world_join("a");
+	struct socket *b = world_connect();
+
+	(void)state;
+	world_sent(a);
+	connection_receive(b->connection,
+	                   SLICE("{\"type\":\"presence\",\"from\":\"b\",\"data\":1}"));
+	world_other_direct("b", "c", "{\"n\":1}");
+	world_other_direct("b", "c", "{\"n\":2}");
+	world_settle();
+	assert_string_equal(
+		world_sent(b),
+		"{\"timestamp\":1.000,\"type\":\"presence\",\"from\":\"a\",\"data\":{\"of\":\"a\"}}\n"
+		"{\"n\":1}\n{\"n\":2}\n");
+}
+
 static void a_second_tab_joins_without_asking_redis(void **state)
 {
 	struct socket *first = world_join("a");
@@ -251,6 +270,7 @@ int main(void)
 		TEST(the_newcomer_gets_the_roster_and_the_others_get_the_newcomer),
 		TEST(who_accepts_a_roster_gets_it_as_one_message),
 		TEST(nothing_is_read_until_the_own_presence_came_back),
+		TEST(what_comes_while_joining_comes_after_the_roster),
 		TEST(a_second_tab_joins_without_asking_redis),
 		TEST(a_second_tab_with_other_data_announces_them),
 		TEST(another_owner_is_told_that_the_id_is_taken),
