@@ -120,7 +120,7 @@ void claims_send(struct topic *topic, struct list *claims, claims_done *done, vo
 {
 	struct link *link = topic_link(topic);
 	bool loud = claim_of(claims->next)->loud;
-	char head[PARCEL_HEAD_BYTES_MAX];
+	char head[LINK_HEAD_BYTES_MAX];
 	size_t count;
 	struct call *call = take(claims, &count, done, context);
 
@@ -134,7 +134,7 @@ void claims_send(struct topic *topic, struct list *claims, claims_done *done, vo
 	}
 	command_add(command, slice_of(link->shared->node_text));
 	command_add_number(command, link->shared->settings->ttl_ms);
-	command_add(command, loud ? shared_head(link->shared, PARCEL_PRESENCE, head) : SLICE(""));
+	command_add(command, loud ? link_head(link, PARCEL_PRESENCE, head) : SLICE(""));
 	LIST_EACH(&call->claims, argument)
 		add_claim(command, claim_of(argument), link_now_ms(link));
 	scripts_send(link->scripts, SCRIPT_ANNOUNCE, on_answer, call);

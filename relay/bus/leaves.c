@@ -54,7 +54,7 @@ static void send(struct leave *leave)
 	struct topic *topic = inbox_topic(leave->inbox);
 	struct link *link = topic_link(topic);
 	struct buffer *command = scripts_begin(link->scripts, SCRIPT_LEAVE, 3, 3);
-	char head[PARCEL_HEAD_BYTES_MAX];
+	char head[LINK_HEAD_BYTES_MAX];
 
 	leave->in_flight++;
 	command_add(command, topic_index(topic));
@@ -62,7 +62,7 @@ static void send(struct leave *leave)
 	command_add(command, inbox_key(leave->inbox));
 	command_add(command, slice_of(link->shared->node_text));
 	command_add(command, inbox_peer(leave->inbox));
-	command_add(command, shared_head(link->shared, PARCEL_OFFLINE, head));
+	command_add(command, link_head(link, PARCEL_OFFLINE, head));
 	scripts_send(link->scripts, SCRIPT_LEAVE, on_answer, leave);
 }
 

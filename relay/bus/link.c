@@ -15,6 +15,7 @@
 #include "bus/subscriptions.h"
 #include "bus/topic.h"
 #include "bus/traffic.h"
+#include "common/clock.h"
 #include "common/log.h"
 #include "common/memory.h"
 #include "common/timers.h"
@@ -212,4 +213,42 @@ struct buffer *link_command(struct link *link, size_t arguments)
 uint64_t link_now_ms(const struct link *link)
 {
 	return timers_now(link->shared->timers);
+}
+
+size_t link_origin_bytes(const struct link *link)
+{
+	return link->shared->cluster != NULL ? LINK_ORIGIN_BYTES : 0;
+}
+
+void link_write_origin(const struct link *link, char *at)
+{
+	if (link->shared->cluster != NULL)
+		memcpy(at, session_run_id(link->session), LINK_ORIGIN_BYTES);
+}
+
+bool link_read_origin(const struct link *link, struct slice *message)
+{
+	size_t size = link_origin_bytes(link);
+
+	if (size == 0)
+		return true;
+	if (message->size < size ||
+	    memcmp(message->data, session_run_id(link->session), size) != 0) {
+		metric_add(link->shared->meters.stale, 1);
+		return false;
+	}
+	message->data += size;
+	message->size -= size;
+	return true;
+}
+
+struct slice link_head(const struct link *link, enum parcel_kind kind,
+                       char head[LINK_HEAD_BYTES_MAX])
+{
+	const struct parcel parcel = {
+		.kind = kind, .node = link->shared->node, .time_ms = clock_wall_ms()};
+	size_t origin = link_origin_bytes(link);
+
+	link_write_origin(link, head);
+	return (struct slice){head, origin + parcel_head(&parcel, head + origin)};
 }

@@ -17,6 +17,7 @@
 
 #include "bus/shared.h"
 #include "common/buffer.h"
+#include "wire/parcel.h"
 
 struct link {
 	struct list in_shared;
@@ -91,3 +92,22 @@ void link_wake(struct link *link);
 struct buffer *link_command(struct link *link, size_t arguments);
 
 uint64_t link_now_ms(const struct link *link);
+
+/*
+ * On a Cluster each message begins with some bytes of the run id of the server that it was handed
+ * to. A master that stood still while its shard failed over works off, when it wakes, what was on its
+ * way to it, and the Cluster passes that on to the master of today, whose subscribers we are: they
+ * know by these bytes that it is from yesterday. Elsewhere there are none.
+ */
+#define LINK_ORIGIN_BYTES 8
+
+size_t link_origin_bytes(const struct link *link);
+/* Writes them. */
+void link_write_origin(const struct link *link, char *at);
+/* Takes them off the front. Returns false if the message is from elsewhere. */
+bool link_read_origin(const struct link *link, struct slice *message);
+
+/* What a message that this node makes begins with, of a kind that has only a body. */
+#define LINK_HEAD_BYTES_MAX (LINK_ORIGIN_BYTES + PARCEL_HEAD_BYTES_MAX)
+struct slice link_head(const struct link *link, enum parcel_kind kind,
+                       char head[LINK_HEAD_BYTES_MAX]);

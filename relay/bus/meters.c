@@ -57,6 +57,10 @@ void meters_init(struct meters *meters)
 	meters->leaves_owed =
 		metric_gauge("p2p_relay_leaves_owed",
 	                     "Peers that left, of which Redis has yet to confirm it.", NULL, NULL);
+	meters->stale = metric_counter(
+		"p2p_relay_stale_messages_total",
+		"Messages that a shard's master of before a failover passed on after it.", NULL,
+		NULL);
 	meters->probe_seconds = metric_histogram("p2p_relay_bus_probe_seconds",
 	                                         "From publishing a probe to its coming back.",
 	                                         bounds, sizeof(bounds) / sizeof(bounds[0]));

@@ -24,6 +24,7 @@ struct meters {
 	struct metric *looks;
 	struct metric *reaped;
 	struct metric *leaves_owed;
+	struct metric *stale; /* messages: see link.h */
 	struct histogram *probe_seconds;
 };
 

@@ -78,8 +78,8 @@ static void send(struct probe *probe)
 {
 	struct link *link = probe->link;
 	struct buffer *command = link_command(link, 3);
-	char head[PARCEL_HEAD_BYTES_MAX];
-	struct slice start = shared_head(link->shared, PARCEL_PROBE, head);
+	char head[LINK_HEAD_BYTES_MAX];
+	struct slice start = link_head(link, PARCEL_PROBE, head);
 
 	probe->number++;
 	probe->sent_ms = link_now_ms(link);

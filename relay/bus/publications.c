@@ -180,6 +180,8 @@ static void send(struct publication *publication)
 	struct link *link = topic_link(publication->topic);
 
 	metric_add(link->shared->meters.publishes, 1);
+	link_write_origin(link,
+	                  publication->command + publication->parcel_at - link_origin_bytes(link));
 	session_command(link->session, (struct slice){publication->command, publication->size},
 	                on_answer, publication);
 }
@@ -199,6 +201,7 @@ struct shape {
 /* Writes the command into link->command. */
 static void compose(struct link *link, struct shape *shape)
 {
+	static const char origin[LINK_ORIGIN_BYTES]; /* written when it is sent */
 	struct buffer *command = link_command(link, 3);
 
 	command_add(command, link->shared->cluster != NULL ? SLICE("SPUBLISH") : SLICE("PUBLISH"));
@@ -207,7 +210,8 @@ static void compose(struct link *link, struct shape *shape)
 	shape->target_at = command->size;
 	buffer_append(command, shape->target);
 	buffer_append(command, SLICE("\r\n"));
-	command_add_size(command, shape->parcel_size);
+	command_add_size(command, link_origin_bytes(link) + shape->parcel_size);
+	buffer_append(command, (struct slice){origin, link_origin_bytes(link)});
 	shape->parcel_at = command->size;
 	for (size_t i = 0; i < shape->part_count; i++)
 		buffer_append(command, shape->parts[i]);

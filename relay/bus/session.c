@@ -223,6 +223,7 @@ static void on_subscriber_opened(void *context)
 void session_learn_redis(struct session *session, struct slice run_id, uint64_t age_ms)
 {
 	session->redis_age_ms = age_ms;
+	memset(session->run_id, 0, sizeof(session->run_id));
 	snprintf(session->run_id, sizeof(session->run_id), "%.*s", SLICE_ARGS(run_id));
 }
 
@@ -441,6 +442,11 @@ uint64_t session_subscriber_heard_ms(const struct session *session)
 uint64_t session_ready_ms(const struct session *session)
 {
 	return session->ready_ms;
+}
+
+const char *session_run_id(const struct session *session)
+{
+	return session->run_id;
 }
 
 uint64_t session_redis_age_ms(const struct session *session)

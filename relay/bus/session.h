@@ -53,6 +53,9 @@ uint64_t session_subscriber_heard_ms(const struct session *session);
 /* When the session became ready last. */
 uint64_t session_ready_ms(const struct session *session);
 
+/* Of the Redis of this session: at least 40 characters, some of them zeros if it told none. */
+const char *session_run_id(const struct session *session);
+
 /* How long Redis has been running, and is it another process than when the link was up last? */
 uint64_t session_redis_age_ms(const struct session *session);
 bool session_redis_is_new(const struct session *session);

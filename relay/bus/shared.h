@@ -6,7 +6,6 @@
 #include "bus/keys.h"
 #include "bus/meters.h"
 #include "common/list.h"
-#include "wire/parcel.h"
 
 struct shared {
 	const struct bus_settings *settings;
@@ -30,7 +29,3 @@ uint64_t shared_now_ms(const struct shared *shared);
  * How long sweeps are held off after a connect: others must be able to announce their peers first.
  */
 uint64_t shared_hold_off_ms(const struct shared *shared);
-
-/* The head of a parcel that this node makes, of a kind that has only a body. */
-struct slice shared_head(const struct shared *shared, enum parcel_kind kind,
-                         char head[PARCEL_HEAD_BYTES_MAX]);

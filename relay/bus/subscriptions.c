@@ -170,8 +170,11 @@ static void on_unsubscribe(struct subscription *subscription)
 
 static void on_message(struct subscription *subscription, struct slice message)
 {
-	probe_heard(subscription->all->link->probe);
-	if (subscription->holder != NULL && subscription->subscribing == 0)
+	struct link *link = subscription->all->link;
+
+	probe_heard(link->probe);
+	if (subscription->holder != NULL && subscription->subscribing == 0 &&
+	    link_read_origin(link, &message))
 		subscription->holder->received(subscription->context, message);
 }
 

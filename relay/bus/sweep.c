@@ -135,7 +135,7 @@ static void reap(struct sweep *sweep, const redisReply *due)
 	size_t count = reply_count(due);
 	struct reaping *reaping = mem_alloc(sizeof(*reaping));
 	struct buffer *command = scripts_begin(link->scripts, SCRIPT_REAP, 2 + count, 1 + count);
-	char head[PARCEL_HEAD_BYTES_MAX];
+	char head[LINK_HEAD_BYTES_MAX];
 
 	command_add(command, topic_index(sweep->topic));
 	command_add(command, topic_broadcast(sweep->topic));
@@ -147,7 +147,7 @@ static void reap(struct sweep *sweep, const redisReply *due)
 		buffer_append(command, id);
 		buffer_append(command, SLICE("\r\n"));
 	}
-	command_add(command, shared_head(link->shared, PARCEL_OFFLINE, head));
+	command_add(command, link_head(link, PARCEL_OFFLINE, head));
 	for (size_t i = 0; i < count; i++)
 		command_add(command, reply_text(reply_item(due, i)));
 	*reaping = (struct reaping){sweep, count};
