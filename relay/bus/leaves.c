@@ -25,6 +25,7 @@ struct leave {
 	uint64_t left_ms;
 	unsigned in_flight;
 	bool owed;
+	bool repeat; /* the topic recovered while it was in flight, where the topic had been before */
 };
 
 static void forget_if_done(struct leave *leave)
@@ -38,16 +39,7 @@ static void forget_if_done(struct leave *leave)
 	free(leave);
 }
 
-/* Any answer will do: an error would be the same the next time. */
-static void on_answer(void *context, const struct redisReply *reply)
-{
-	struct leave *leave = context;
-
-	leave->in_flight--;
-	if (reply != NULL && leave->in_flight == 0)
-		leave->owed = false;
-	forget_if_done(leave);
-}
+static void on_answer(void *context, const struct redisReply *reply);
 
 static void send(struct leave *leave)
 {
@@ -57,6 +49,7 @@ static void send(struct leave *leave)
 	char head[LINK_HEAD_BYTES_MAX];
 
 	leave->in_flight++;
+	leave->repeat = false;
 	command_add(command, topic_index(topic));
 	command_add(command, topic_broadcast(topic));
 	command_add(command, inbox_key(leave->inbox));
@@ -64,6 +57,19 @@ static void send(struct leave *leave)
 	command_add(command, inbox_peer(leave->inbox));
 	command_add(command, link_head(link, PARCEL_OFFLINE, head));
 	scripts_send(link->scripts, SCRIPT_LEAVE, on_answer, leave);
+}
+
+/* Any answer will do: an error would be the same the next time. */
+static void on_answer(void *context, const struct redisReply *reply)
+{
+	struct leave *leave = context;
+
+	if (--leave->in_flight == 0 && reply != NULL)
+		leave->owed = false;
+	if (leave->in_flight == 0 && leave->owed && leave->repeat &&
+	    topic_is_announced(inbox_topic(leave->inbox)))
+		send(leave);
+	forget_if_done(leave);
 }
 
 static struct leave *find(const struct leaves *leaves, struct slice key)
@@ -110,7 +116,8 @@ void leaves_repeat(struct topic *topic)
 	LIST_EACH(topic_leaves(topic), link) {
 		struct leave *leave = LIST_ENTRY(link, struct leave, in_topic);
 		const struct shared *shared = leave->all->shared;
-		if (leave->in_flight > 0)
+		leave->repeat = leave->in_flight > 0;
+		if (leave->repeat)
 			continue;
 		if (shared_now_ms(shared) - leave->left_ms < shared->settings->ttl_ms) {
 			send(leave);

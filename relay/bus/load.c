@@ -3,6 +3,9 @@
  *
  * Failures: the session ends, the topic is closed or moves under way: load_end(), and the answers
  * that are to come free it. Redis refuses a command: begun anew a second later.
+ *
+ * While Redis is younger than the hold-off, nodes announce their peers without an event. So what is
+ * loaded then is loaded once more when that is over.
  */
 #include "bus/load.h"
 
@@ -22,6 +25,7 @@
 #define ROUND_MS_MIN (4 * 60 * 1000)
 #define ROUND_MS_JITTER (2 * 60 * 1000)
 #define RETRY_MS 1000
+#define YOUNG_MS_MORE 1500 /* Redis tells its age in whole seconds */
 
 /* All nodes lose Redis at once: their loads are spread by 2.5 us for each peer and node. */
 #define LOADS_PER_MS 400
@@ -53,17 +57,38 @@ static void set_timer(struct load *load, uint64_t delay_ms)
 	timer_set(topic_link(load->topic)->shared->timers, &load->timer, delay_ms);
 }
 
+static uint64_t spread_ms(const struct topic *topic)
+{
+	uint64_t loads = mesh_peer_count(topic_owner(topic)) * topic_nodes(topic);
+
+	return random_below(loads / LOADS_PER_MS + 1);
+}
+
+/* How long peers may still be announced without an event; 0 = no more. */
+static uint64_t young_ms(const struct topic *topic)
+{
+	const struct link *link = topic_link(topic);
+	uint64_t until_ms = shared_hold_off_ms(link->shared) + YOUNG_MS_MORE;
+	uint64_t age_ms = session_redis_age_ms(link->session);
+
+	return age_ms < until_ms ? until_ms - age_ms : 0;
+}
+
 static void finish(struct load *load)
 {
 	bool missed = topic_missed(load->topic);
+	uint64_t young = young_ms(load->topic);
 
 	forget_ids(load);
 	if (load->failed) {
 		set_timer(load, RETRY_MS);
 		return;
 	}
-	set_timer(load, ROUND_MS_MIN + random_below(ROUND_MS_JITTER));
-	load->complete = true;
+	if (young > 0)
+		set_timer(load, young + spread_ms(load->topic));
+	else
+		set_timer(load, ROUND_MS_MIN + random_below(ROUND_MS_JITTER));
+	load->complete = young == 0;
 	topic_loaded(load->topic);
 	mesh_load_end(topic_owner(load->topic), missed);
 }
@@ -177,12 +202,11 @@ static void on_timer(void *context)
 
 struct load *load_begin(struct topic *topic)
 {
-	uint64_t loads = mesh_peer_count(topic_owner(topic)) * topic_nodes(topic);
 	struct load *load = mem_zero(sizeof(*load));
 
 	load->topic = topic_ref(topic);
 	timer_init(&load->timer, on_timer, load);
-	set_timer(load, topic_missed(topic) ? random_below(loads / LOADS_PER_MS + 1) : 0);
+	set_timer(load, topic_missed(topic) ? spread_ms(topic) : 0);
 	return load;
 }
 

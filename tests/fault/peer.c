@@ -455,8 +455,6 @@ static void leave(struct visit *visit)
 
 void peer_leave(struct peer *peer)
 {
-	if (peer_voice(peer) == NULL)
-		return;
 	stop_wanting(peer);
 	each_visit(peer, leave);
 }

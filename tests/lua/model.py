@@ -20,7 +20,7 @@ class Model:
     def forget(self):
         """Redis was emptied."""
         self.leases = collections.defaultdict(dict)
-        self.owner, self.online, self.seen = {}, {}, {}
+        self.owner, self.online, self.seen, self.stored = {}, {}, {}, {}
 
     def end(self, peer):
         return max(self.leases[peer].values(), default=0)
@@ -58,9 +58,14 @@ class Model:
     def announce(self, t, arguments, answer, sent, peers, _):
         node, ttl, announced = arguments[0], int(arguments[1]), 0
         for i, peer in enumerate(peers):
-            owner, age = arguments[3 + 4 * i + 1], int(arguments[3 + 4 * i + 3])
+            owner, message, age = arguments[3 + 4 * i + 1 : 3 + 4 * i + 4]
+            age, quiet = int(age), not arguments[2]
             alive = self.end(peer) > t
-            wanted = -2 if age >= ttl else -1 if alive and self.owner[peer] != owner else 0 if alive else 1
+            others = any(deadline > t for n, deadline in self.leases[peer].items() if n != node)
+            if alive and quiet and others:
+                message = self.stored[peer]
+            kept = alive and not (quiet and message != self.stored[peer])
+            wanted = -2 if age >= ttl else -1 if alive and self.owner[peer] != owner else 0 if kept else 1
             if answer[i] != wanted:
                 self.error("announce answered", answer[i], "not", wanted, t, peer)
             if wanted < 0:
@@ -69,7 +74,7 @@ class Model:
             self.leases[peer] = {n: deadline for n, deadline in self.leases[peer].items() if deadline > t}
             self.seen[peer] = max(t - age, self.seen[peer] if alive else 0)
             self.leases[peer][node] = max(t - age + ttl, self.leases[peer].get(node, 0))
-            self.owner[peer], self.online[peer] = owner, True
+            self.owner[peer], self.online[peer], self.stored[peer] = owner, True, message
         if bool(sent) != bool(announced and arguments[2]) or sent and sent != ["A"]:
             self.error("announce published", sent, t, peers)
 

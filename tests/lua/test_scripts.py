@@ -66,6 +66,23 @@ def test_quiet_announce_writes_and_tells_nothing(redis, node, watch):
     assert watch.of("p") == watch.of("q") == []
 
 
+def test_quiet_announce_leaves_what_another_node_knows(redis, node):
+    a, b = node(), node()
+    a.announce("p", message="old")
+    b.announce("p", message="new")
+    assert a.announce("p", message="old", header="") == [0]
+    assert redis("HGET", key("p"), "presence") == b"new"
+    assert a.announce("p", message="newer") == [0]
+    assert redis("HGET", key("p"), "presence") == b"newer"
+
+
+def test_quiet_announce_of_what_was_not_stored_says_so(redis, node):
+    a = node()
+    a.announce("p", message="old")
+    assert a.announce("p", message="new", header="") == [1]
+    assert redis("HGET", key("p"), "presence") == b"new"
+
+
 def test_announce_prunes_a_dead_lease_and_keeps_a_living_one(redis, node):
     a, b, c = node(), node(), node()
     a.announce("p", age=TTL - 30)

@@ -47,6 +47,31 @@ static void empty_redis_gets_everything_back(void **state)
 	part(&two);
 }
 
+static void who_is_announced_quietly_in_a_young_redis_is_found_later(void **state)
+{
+	struct world *world = *state;
+	struct node a;
+	struct node b;
+	struct lease bob;
+
+	node_start(&a, world);
+	node_start(&b, world);
+	node_open(&a, world);
+	node_open(&b, world);
+	lease_open(&bob, &b, "bob");
+	AWAIT(world, bob.subscribed == 1);
+	announce_as(&bob, false);
+	AWAIT(world, bob.joined);
+	run_ms(world, 2000);
+	assert_false(known(&a.mesh, "bob")->online);
+	bus_port()->refresh(bob.inbox, clock_mono_ms());
+	AWAIT(world, known(&a.mesh, "bob")->online);
+	assert_int_equal(a.mesh.losses, 0);
+	lease_close(&bob, true);
+	node_stop(&a);
+	node_stop(&b);
+}
+
 static void quiet_reconnect_tells_nothing(void **state)
 {
 	struct world *world = *state;
@@ -321,6 +346,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(waits_for_redis_to_appear),
 		TEST(empty_redis_gets_everything_back),
+		TEST(who_is_announced_quietly_in_a_young_redis_is_found_later),
 		TEST(quiet_reconnect_tells_nothing),
 		TEST(sent_and_unanswered_is_never_repeated),
 		TEST(published_while_the_session_falls_waits_for_the_next),
