@@ -133,7 +133,7 @@ async def test_a_slot_moves(start_cluster, start_relays, mesh):
 
 
 async def test_a_slot_that_is_long_on_the_way(start_cluster, start_relays, mesh):
-    """Half of its keys are there, half here; nobody's lease ends for that, and who comes gets in."""
+    """Half of its keys are there, half here: no lease ends for that, and who comes gets in."""
     cluster = start_cluster()
     source, target, _ = cluster.nodes[:3]
     nodes = start_nodes(start_relays, cluster)
@@ -170,7 +170,7 @@ async def join_at_last(client):
 
 
 async def test_keys_that_come_while_the_slot_moves(start_cluster, start_relays, mesh):
-    """The first peer of a mesh comes when its slot is on the way: its keys are made at the target."""
+    """The first peer of a mesh comes when its slot is on the way: its keys are at the target."""
     cluster = start_cluster()
     source, target, _ = cluster.nodes[:3]
     nodes = start_nodes(start_relays, cluster, count=2)

@@ -1,6 +1,5 @@
 """
-How the relay gets to Redis: by socket or TCP, with passwords from URL, variable or file, as a user
-who may do the least that suffices.
+How the relay gets to Redis: by socket or TCP, with passwords from URL, variable or file.
 """
 
 import struct
@@ -11,11 +10,6 @@ import pytest
 from harness import patience
 from harness.client import Place, fence
 
-LEAST = (
-    "-@all ~relay:* &relay:* +hello +auth +ping +role +client|setname +subscribe +unsubscribe "
-    "+publish +evalsha +script|load +time +hkeys +hget +hmget +hset +hdel +exists +del +pexpire "
-    "+pexpireat +zadd +zrem +zrange +pubsub|numsub +info"
-).split()
 PASSWORD = "p@ss:w/rd %41?#"
 QUOTED = "p%40ss%3Aw%2Frd%20%2541%3F%23"
 
@@ -81,32 +75,6 @@ async def test_a_wrong_password(start_redis, start_relays, mesh):
     await patience.eventually(lambda: "WRONGPASS" in one.log(), one.log)
     assert one.get("/readyz").status == 503
     assert "wrong@" not in one.log()
-
-
-async def test_the_least_user(start_redis, start_relays, mesh):
-    """Everything works, through an outage too, with the commands of docs/operations.md alone."""
-    redis = start_redis(tcp=True)
-    redis.call("ACL", "SETUSER", "relay", "on", ">secret", "resetkeys", "resetchannels", *LEAST)
-    url = f"redis://relay:secret@127.0.0.1:{redis.port}"
-    nodes = start_relays(2, redis_url=url, ttl_seconds=3)
-    alice, bob = await Place(nodes[0], mesh).join("alice"), await Place(nodes[1], mesh).join("bob")
-    alice.beat(0.5)
-    bob.beat(0.5)
-    await alice.announce(mood="busy")
-    await bob.expect(type="presence", data={"mood": "busy"})
-    await alice.send("direct", to="nobody")
-    await alice.expect_error("peer_not_found")
-    silent = await Place(nodes[0], mesh).join("silent")
-    await alice.expect(type="presence", from_="silent", data={"status": "offline"})
-    await silent.expect_close(4408)
-    redis.call("CLIENT", "KILL", "TYPE", "pubsub")
-    await bob.expect(type="resync")
-    await fence(alice, bob)
-    await bob.close()
-    await alice.expect(type="presence", from_="bob", data={"status": "offline"})
-    listed = nodes[1].request("POST", f"/invocations?mesh={mesh}").json
-    assert listed["peers"] == ["alice"]
-    assert redis.call("ACL", "LOG") == []
 
 
 async def test_two_connections_per_node(start_redis, start_relays, mesh):

@@ -3,13 +3,9 @@ Redis behind sentinels: the master is found, followed when it is another one, an
 yesterday is not talked to. Clients keep their sockets and hear `resync`.
 """
 
-import asyncio
 import time
 
-import pytest
-
 from harness import patience
-from harness.client import Place, fence
 from harness.crowd import (
     Stream,
     all_hear_resync,

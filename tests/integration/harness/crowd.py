@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import itertools
-import time
 
 from websockets.exceptions import ConnectionClosed
 

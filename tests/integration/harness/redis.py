@@ -40,6 +40,7 @@ class Redis(Process):
         directory,
         tcp=False,
         port=0,
+        host="127.0.0.1",
         options=(),
         server=None,
         tls=None,
@@ -51,6 +52,7 @@ class Redis(Process):
         self.directory = directory
         self.socket_path = directory / "redis.sock"
         self.server = server or SERVER
+        self.host = host
         self.tls = tls
         self.password = password
         self.port = port or (free_port() if tcp or tls else 0)
@@ -67,7 +69,7 @@ class Redis(Process):
 
     def launch(self):
         self.spawn(
-            [self.server, *self.mode, "--bind", "127.0.0.1", "--unixsocket", self.socket_path]
+            [self.server, *self.mode, "--bind", self.host, "--unixsocket", self.socket_path]
             + ["--save", "", "--appendonly", "no", "--dir", self.directory]
             + self.options
         )
@@ -101,7 +103,7 @@ class Redis(Process):
 
     @property
     def address(self):
-        return f"127.0.0.1:{self.port}"
+        return f"{self.host}:{self.port}"
 
     @property
     def url(self):

@@ -39,14 +39,14 @@ class Relay(Process):
 
     host = "127.0.0.1"
 
-    def __init__(self, directory, number, environment=None, **options):
+    def __init__(self, directory, number, environment=None, wrapper=(), **options):
         super().__init__(directory / f"relay-{number}.log")
         self.name = f"relay {number}"
         self.expected_dead = False
         self.port = None
         options.setdefault("listen", "127.0.0.1:0")
         self.options = options
-        self.spawn([BINARY] + flags(options), {**SANITIZERS, **(environment or {})})
+        self.spawn([*wrapper, BINARY, *flags(options)], {**SANITIZERS, **(environment or {})})
 
     def wait_listening(self):
         self.port = patience.until(self.find_port, lambda: f"a listening relay; log:\n{self.log()}")
