@@ -13,7 +13,7 @@
 
 struct echo;
 
-/* Returns owned; remembers the last 256 messages, each for `window_ms`. */
+/* Returns owned; remembers messages for `window_ms`, of more than some 4,000 not all. */
 struct echo *echo_create(uint64_t window_ms);
 
 /* Accepts NULL. */

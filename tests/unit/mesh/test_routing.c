@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include <cmocka.h>
 
@@ -69,9 +70,57 @@ static void an_echo_is_the_same_of_another_peer_within_the_window(void **state)
 	assert_true(echo_heard(echo, digest, SLICE("b"), 5999));
 	assert_false(echo_heard(echo, digest, SLICE("b"), 6000));
 	assert_false(echo_heard(echo, digest, SLICE("a"), 1000)); /* its own words again */
-	for (uint64_t i = 0; i < 256; i++)
-		echo_remember(echo, i + 1, SLICE("a"), 1000);
-	assert_false(echo_heard(echo, digest, SLICE("b"), 1000)); /* 256 later it is forgotten */
+	echo_destroy(echo);
+}
+
+/* A page that is slow to echo must not find that the mesh has forgotten what it heard meanwhile. */
+static void a_busy_mesh_remembers_all_of_the_window(void **state)
+{
+	struct echo *echo = echo_create(5000);
+	char data[24];
+
+	(void)state;
+	for (int round = 0; round < 2; round++) {
+		for (int i = 0; i < 2000; i++) {
+			snprintf(data, sizeof(data), "%d", i);
+			uint64_t digest = echo_digest(SLICE("invoke"), slice_of(data));
+			if (round == 0)
+				echo_remember(echo, digest, SLICE("a"), 1000 + (uint64_t)i);
+			assert_true(echo_heard(echo, digest, SLICE("b"), 5999));
+			assert_false(echo_heard(echo, digest, SLICE("a"), 5999));
+		}
+	}
+	echo_destroy(echo);
+}
+
+/* However many send the same, each is told from the others. */
+static void several_may_have_sent_the_same(void **state)
+{
+	static const char *const peers[] = {"a", "b", "c", "d"};
+	struct echo *echo = echo_create(5000);
+
+	(void)state;
+	for (size_t i = 0; i < 4; i++) {
+		echo_remember(echo, 7, slice_of(peers[i]), 1000 + i);
+		for (size_t j = 0; j < 4; j++)
+			assert_int_equal(echo_heard(echo, 7, slice_of(peers[j]), 1000 + i),
+			                 i > 0 || j > 0);
+	}
+	assert_true(echo_heard(echo, 7, SLICE("d"), 6001)); /* c, at 1002 */
+	assert_false(echo_heard(echo, 7, SLICE("d"), 6002));
+	echo_destroy(echo);
+}
+
+/* Messages made so that they fall into one set are forgotten for one another, and cost no memory. */
+static void who_picks_digests_gets_no_larger_table(void **state)
+{
+	struct echo *echo = echo_create(5000);
+
+	(void)state;
+	for (uint64_t i = 1; i <= 1000; i++)
+		echo_remember(echo, i << 32, SLICE("a"), 1000 + i);
+	assert_true(echo_heard(echo, (uint64_t)1000 << 32, SLICE("b"), 2000));
+	assert_false(echo_heard(echo, (uint64_t)900 << 32, SLICE("b"), 2000));
 	echo_destroy(echo);
 }
 
@@ -122,6 +171,9 @@ int main(void)
 		cmocka_unit_test(every_type_has_its_route),
 		cmocka_unit_test(what_only_the_relay_says_is_reserved),
 		cmocka_unit_test(an_echo_is_the_same_of_another_peer_within_the_window),
+		cmocka_unit_test(a_busy_mesh_remembers_all_of_the_window),
+		cmocka_unit_test(several_may_have_sent_the_same),
+		cmocka_unit_test(who_picks_digests_gets_no_larger_table),
 		cmocka_unit_test(limits_pass_then_refuse_then_give_up),
 		cmocka_unit_test(bytes_are_limited_by_themselves),
 		cmocka_unit_test(twenty_faults_are_borne),

@@ -1,0 +1,99 @@
+"""
+A node stands still and goes on as if nothing had been: a virtual machine that was moved, a container
+without CPU, a debugger. Everything that it knows is old.
+"""
+
+import time
+
+import pytest
+
+from harness import patience
+from rig import clean, record
+from test_partition import changes
+
+
+def start(rig, **options):
+    """Two nodes, and one whose peers are the third group, which will say nothing but that they live."""
+    rig.start_redis()
+    *near, far = rig.start_nodes(3, **options)
+    rig.populate()
+    for node in near:
+        rig.talk(rig.scale.direct // 2, rig.scale.broadcast // 2, node.group)
+    rig.hold(1)
+    return near, far
+
+
+def hush(rig, near):
+    for node in near:
+        rig.talk(0, 0, node.group)
+    rig.settle()
+
+
+@pytest.mark.parametrize("long", [False, True], ids=["moment", "longer-than-ttl"])
+def test_stood_still(rig, long):
+    """
+    A frozen node, for longer than TTL/6 and for longer than the TTL: what waited for it is not
+    delivered, its clients keep their connections and are told `resync`; the others heard nothing, or one
+    offline and one online of each peer.
+    """
+    scale = rig.scale
+    near, far = start(rig)
+    seconds = scale.ttl + scale.seconds(2.5, 5) if long else scale.seconds(1.6, 10)
+    name = f"frozen {'longer than the TTL' if long else 'longer than TTL/6'}"
+    pairs = scale.peers * scale.peers
+    if long:
+        rig.swarm("away", far.group)
+    far.freeze()
+    rig.hold(seconds)
+    far.thaw()
+    thawed = time.monotonic()
+    rig.swarm.until(lambda counts: counts["GOT_RESYNC"] >= scale.peers, "resync", far.group)
+    resync = time.monotonic() - thawed
+    rig.all_know_each_other()
+    again = time.monotonic() - thawed
+    patience.until(far.is_ready, "ready")
+    if long:
+        rig.swarm("back", far.group)
+    rig.hold(1)
+    exact_from = time.monotonic() * 1000
+    rig.hold(scale.ttl + 2)
+    hush(rig, near)
+    old = min(5, 0.75 * seconds)
+    verdict = rig.judge(told=(seconds + 10) * 1000, old=old * 1000)
+    after = rig.judge(**{"from": exact_from})
+
+    heard = [changes(verdict, group, 2) for group in (0, 1)]
+    ended = sum(verdict[name] for name in verdict if name.startswith("ended_"))
+    record("frozen", scale, f"{name}: all of its clients told `resync`", resync, "s", "<= 4")
+    record("frozen", scale, f"{name}: everybody knows everybody again", again, "s", "")
+    record("frozen", scale, f"{name}: offline told per pair", heard[0][0] / pairs, "", "1" if long else "0")
+    record("frozen", scale, f"{name}: delivered later than {old:g} s", verdict.old, "", "0")
+    record("frozen", scale, f"{name}: connections closed", ended, "", "0")
+    clean(verdict)
+    assert heard == [(pairs, pairs) if long else (0, 0)] * 2, verdict.story()
+    assert changes(verdict, 2, 2) == (0, 0) == changes(verdict, 2, 0), "by its own"
+    assert verdict.old == 0 and ended == 0, verdict.story()
+    assert after.lost == 0 and after.expected > 0, after.story()
+    assert resync <= 4
+
+
+def test_pongs_that_nobody_read(rig):
+    """
+    A node frozen for longer than clients may leave a ping unanswered: they had answered, and it was
+    the node that did not read it.
+    """
+    rig.start_redis()
+    (node,) = rig.start_nodes(1, ping_seconds=1, pong_seconds_max=2, ttl_seconds=30)
+    rig.swarm("node", node.group, rig.proxy.forward("clients", node.address))
+    rig.proxy("set", "clients", "both", "delay", 200)  # so that pings are always on their way
+    count = rig.scale.seconds(200, 1000)
+    rig.populate(count)
+    for _ in range(rig.scale.seconds(1, 10)):
+        rig.hold(1.5)
+        node.freeze()
+        rig.hold(3)
+        node.thaw()
+    rig.hold(2)
+    open = rig.swarm.count()["open"]
+    record("frozen", rig.scale, f"of {count} clients closed for pongs that it had not read", count - open, "", "0")
+    assert open == count, rig.judge().story()
