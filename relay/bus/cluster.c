@@ -238,33 +238,55 @@ static void on_lost(void *context)
 	(void)context;
 }
 
+/* Takes what is before the last `separator` of `text` as `word`, and leaves what is behind it. */
+static bool cut_last(struct slice *text, char separator, struct slice *word)
+{
+	const char *at = memrchr(text->data, separator, text->size);
+
+	if (at == NULL)
+		return false;
+	*word = (struct slice){text->data, (size_t)(at - text->data)};
+	text->size -= word->size + 1;
+	text->data = at + 1;
+	return true;
+}
+
+/* "MOVED SLOT HOST:PORT"; the host may be left out, and may have colons. */
+static bool read_moved(struct slice error, struct slice *host, uint64_t *slot, uint64_t *port)
+{
+	struct slice number;
+
+	return cut_last(&error, ':', host) && slice_number(error, port) &&
+	       cut_last(host, ' ', &number) && slice_number(number, slot) && *slot < SLOT_COUNT &&
+	       *port > 0 && *port <= UINT16_MAX;
+}
+
+static void settle_soon(struct cluster *cluster)
+{
+	uint64_t since = shared_now_ms(cluster->shared) - cluster->settled_ms;
+
+	if (!timer_is_set(&cluster->settle))
+		timer_set(cluster->shared->timers, &cluster->settle,
+		          since < SETTLE_MS_MIN ? SETTLE_MS_MIN - since : 0);
+}
+
 void cluster_moved(struct cluster *cluster, const struct link *link, struct slice error)
 {
 	char text[NAME_BYTES_MAX];
+	struct slice host;
 	uint64_t slot;
 	uint64_t port;
 
+	cluster_doubt(cluster);
 	error.data += strlen("MOVED ");
 	error.size -= strlen("MOVED ");
-	const char *space = memchr(error.data, ' ', error.size);
-	const char *colon = memrchr(error.data, ':', error.size);
-	cluster_doubt(cluster);
-	if (space == NULL || colon == NULL || colon < space)
+	if (!read_moved(error, &host, &slot, &port))
 		return;
-	const char *name = read_name(&link->target,
-	                             (struct slice){space + 1, (size_t)(colon - space - 1)}, text);
-	if (name == NULL ||
-	    !slice_number((struct slice){error.data, (size_t)(space - error.data)}, &slot) ||
-	    !slice_number((struct slice){colon + 1, (size_t)(error.data + error.size - colon - 1)},
-	                  &port) ||
-	    slot >= SLOT_COUNT || port == 0 || port > UINT16_MAX)
+	const char *name = read_name(&link->target, host, text);
+	if (name == NULL)
 		return;
 	cluster->owners[slot] = link_to(cluster, name, (uint16_t)port);
-	if (!timer_is_set(&cluster->settle)) {
-		uint64_t since = shared_now_ms(cluster->shared) - cluster->settled_ms;
-		timer_set(cluster->shared->timers, &cluster->settle,
-		          since < SETTLE_MS_MIN ? SETTLE_MS_MIN - since : 0);
-	}
+	settle_soon(cluster);
 }
 
 /* ---- Life */
