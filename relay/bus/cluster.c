@@ -185,33 +185,51 @@ static const char *read_name(const struct address_host *asked, struct slice name
 	return text;
 }
 
-static void take_range(struct cluster *cluster, const redisReply *range)
-{
-	const redisReply *master = reply_item(range, 2);
-	uint64_t first = reply_number(reply_item(range, 0), SLOT_COUNT);
-	uint64_t last = reply_number(reply_item(range, 1), SLOT_COUNT);
-	uint64_t port = reply_number(reply_item(master, 1), 0);
+struct range {
+	const char *name;
+	uint16_t port;
+	uint64_t first;
+	uint64_t last;
 	char text[NAME_BYTES_MAX];
-	const char *name =
-		read_name(scout_host(cluster->scout), reply_text(reply_item(master, 0)), text);
+};
 
-	if (name == NULL || port == 0 || port > UINT16_MAX || last >= SLOT_COUNT)
-		return;
-	struct link *link = link_to(cluster, name, (uint16_t)port);
-	for (uint64_t slot = first; slot <= last; slot++)
+static bool read_range(const struct cluster *cluster, const redisReply *reply, struct range *range)
+{
+	const redisReply *master = reply_item(reply, 2);
+	uint64_t port = reply_number(reply_item(master, 1), 0);
+
+	range->first = reply_number(reply_item(reply, 0), SLOT_COUNT);
+	range->last = reply_number(reply_item(reply, 1), SLOT_COUNT);
+	range->port = (uint16_t)port;
+	range->name = read_name(scout_host(cluster->scout), reply_text(reply_item(master, 0)),
+	                        range->text);
+	return range->name != NULL && port > 0 && port <= UINT16_MAX &&
+	       range->first <= range->last && range->last < SLOT_COUNT;
+}
+
+static void take_range(struct cluster *cluster, const struct range *range)
+{
+	struct link *link = link_to(cluster, range->name, range->port);
+
+	for (uint64_t slot = range->first; slot <= range->last; slot++)
 		cluster->owners[slot] = link;
 }
 
 static bool on_found(void *context, const redisReply *reply)
 {
 	struct cluster *cluster = context;
+	struct range range;
+	bool any = false;
 
-	if (reply_count(reply) == 0)
+	for (size_t i = 0; i < reply_count(reply) && !any; i++)
+		any = read_range(cluster, reply_item(reply, i), &range);
+	if (!any)
 		return false;
 	cluster->reason[0] = '\0';
 	memset(cluster->owners, 0, sizeof(cluster->owners));
 	for (size_t i = 0; i < reply_count(reply); i++)
-		take_range(cluster, reply_item(reply, i));
+		if (read_range(cluster, reply_item(reply, i), &range))
+			take_range(cluster, &range);
 	settle(cluster);
 	return true;
 }
