@@ -25,7 +25,13 @@
 
 #define READ_BYTES_MAX 65536
 #define HEADER_BYTES_MAX 32768 /* of a request, its line included; longer ones are hung up on */
-#define HEADER_TABLES_MAX 1024 /* requests that are being read at the same time; more wait */
+
+/*
+ * Requests that are being read at the same time. More wait: who sends a byte a second keeps others
+ * out only with more connections than that. What is not filled of HEADER_BYTES_MAX costs nothing.
+ */
+#define HEADER_TABLES_MAX 8192
+
 #define KEEP_ALIVE_SECONDS 30
 
 static struct socket *socket_of(struct lws *wsi)
