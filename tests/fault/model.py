@@ -29,7 +29,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "integration"))
 from harness import patience  # noqa: E402
 from harness.redis import RedisError, free_port  # noqa: E402
 from programs import Swarm  # noqa: E402
-from rig import UNLIMITED, Node, Rig, Scale, clean  # noqa: E402
+from rig import Node, Rig, Scale, clean  # noqa: E402
 from stores import FORMS  # noqa: E402
 
 SCALE = Scale("model", peers=0, ttl=3, beat_ms=750, direct=150, broadcast=4)
@@ -95,19 +95,14 @@ class Model:
     # The nodes
 
     def start_node(self, n):
-        node = self.rig.spawn_node(
-            {
-                "listen": f"127.0.0.1:{free_port()}",
-                "ttl_seconds": TTL,
-                "drain_seconds": 2,
-                "message_bytes_max": 65536,
-                "outbox_bytes_max": 262144,
-                **UNLIMITED,
-                **self.store.node_options,
-            },
-            factory=Member,
+        node = self.rig.start_node(
+            Member,
+            listen=f"127.0.0.1:{free_port()}",
+            drain_seconds=2,
+            message_bytes_max=65536,
+            outbox_bytes_max=262144,
+            **self.store.node_options,
         )
-        node.wait_ready()
         node.front = f"front-{n}"
         node.front_address = self.proxy.forward(node.front, node.address)
         if "redis_url" in self.store.node_options:
