@@ -120,6 +120,8 @@ static void on_found(void *context, const struct endpoint *found, size_t count, 
 	struct session *session = context;
 
 	session->lookup = NULL;
+	if (session->state != RESOLVING)
+		return; /* failed in the same turn of the loop */
 	if (count == 0) {
 		session_fail(session, error);
 		return;

@@ -41,6 +41,11 @@ class Scale:
     direct: int  # a second, of all together
     broadcast: int
 
+    @property
+    def spare(self):
+        """Seconds that a small machine needs for what has piled up, on top of what is promised."""
+        return self.seconds(0.5, 4)
+
     def seconds(self, short, long):
         """Or any other number."""
         return short if self.name == "short" else long
@@ -286,6 +291,11 @@ def clean(verdict, **allowed):
     ).split()
     found = {name: verdict[name] for name in never if verdict[name] and not allowed.get(name)}
     assert not found, f"{found}\n{verdict.story()}"
+
+
+def oldest(verdict):
+    """The age of the oldest delivery, in seconds."""
+    return max(verdict.direct["max_ms"], verdict.broadcast["max_ms"]) / 1000
 
 
 def record(row, scale, figure, value, unit, bar):

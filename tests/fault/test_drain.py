@@ -69,14 +69,15 @@ def test_all_are_moved_away(rig):
     assert not_ready <= 1 and refused and status == 0 and ended <= window + 5
     assert len(times) == scale.peers and span >= window / 2 and min(thirds) >= scale.peers // 6, times
     assert verdict.codes == {"1012": scale.peers}, verdict.story()
-    assert verdict.offline == pairs
+    told = next(change for change in verdict.changes if (change["observer"], change["other"]) == (0, 1))
+    assert told["offline"] == pairs and told["back"] == 0, verdict.story()
     assert verdict.offline_after_lost["max_ms"] <= (LEAVE + 2) * 1000, "left, not lapsed"
 
 
 def test_a_second_signal(rig):
     """F34: now. There is no time to see who moves elsewhere, so the end of the others is told later."""
     rig.start_redis()
-    staying, going = rig.start_nodes(2, ttl_seconds=3, drain_seconds=60)
+    staying, going = rig.start_nodes(2, drain_seconds=60)
     rig.populate()
     going.terminate()
     patience.until(lambda: not going.is_ready(), "not ready")
@@ -85,8 +86,10 @@ def test_a_second_signal(rig):
     assert going.wait() == 0
     ended = time.monotonic() - begin
     pairs = rig.scale.peers * rig.scale.peers
-    rig.swarm.until(lambda c: c["GOT_OFFLINE"] >= pairs, "all offline", staying.group)
-    verdict = rig.judge(ttl=3000)
+    rig.swarm.until(
+        lambda c: c["GOT_OFFLINE"] >= pairs, "all offline", staying.group, rig.scale.ttl + 15
+    )
+    verdict = rig.judge()
     record("F34", rig.scale, "second signal: ended", ended, "s", "<= 1")
     clean(verdict)
     assert verdict.codes == {"1001": rig.scale.peers} and verdict.offline == pairs, verdict.story()

@@ -103,7 +103,7 @@ def test_rolling_restart_of_clients_that_move_first(rig):
     """F32: a client that opens its new connection before it closes the old one misses nothing."""
     scale = rig.scale
     rounds = scale.seconds(1, 10)
-    options = {"drain_seconds": scale.seconds(2, 5)}
+    options = {"drain_seconds": scale.seconds(2, 10)}
     rig.start_redis()
     nodes = rig.start_nodes(3, **options)
     rig.populate()
