@@ -323,6 +323,8 @@ static void on_fall(evutil_socket_t fd, short what, void *context)
 	wait_to_retry(session);
 	if (session->failed_in == READY)
 		link_lost(session->link);
+	if (session->link->shared->cluster != NULL)
+		cluster_doubt(session->link->shared->cluster);
 	link_tell(session->link, session->reason);
 }
 

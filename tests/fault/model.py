@@ -550,18 +550,23 @@ def difference(found, wanted):
     }
 
 
+def form_of(seed):
+    return sorted(FORMS)[seed % len(FORMS)]
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float)
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 32))
-    parser.add_argument("--redis", choices=FORMS, default="single")
+    parser.add_argument("--redis", choices=FORMS, help="if not given, the seed decides")
     parser.add_argument("--chapter", type=int, default=1, help="the first one")
     parser.add_argument("--chapters", type=int, help="how many")
     parser.add_argument("--rounds", type=int, default=4, help="in a chapter")
     arguments = parser.parse_args()
     directory = pathlib.Path(tempfile.mkdtemp(prefix="model-"))
-    print(f"seed {arguments.seed}, Redis: {arguments.redis}, files: {directory}", flush=True)
-    model = Model(directory, arguments.seed, arguments.redis, log=lambda line: print(line, flush=True))
+    form = arguments.redis or form_of(arguments.seed)
+    print(f"seed {arguments.seed}, Redis: {form}, files: {directory}", flush=True)
+    model = Model(directory, arguments.seed, form, log=lambda line: print(line, flush=True))
     seconds = None if arguments.minutes is None else arguments.minutes * 60
     slope = model.run(seconds, arguments.chapters, arguments.chapter, arguments.rounds)
     model.stop()

@@ -72,11 +72,6 @@ static void note(struct peer *peer, const struct visit *visit, enum record_kind 
 	peer->counts[kind]++;
 }
 
-void peer_note(struct peer *peer, enum record_kind kind, uint32_t other, uint32_t number)
-{
-	note(peer, NULL, kind, other, number, 0);
-}
-
 /* Connecting */
 
 int mesh_add(const char *name)
@@ -247,7 +242,7 @@ void peer_away(struct peer *peer)
 	for (int i = 0; i < VISITS_MAX; i++)
 		away |= peer->visits[i] != NULL && nodes[peer->visits[i]->node].in_trouble;
 	if (away != peer->away)
-		peer_note(peer, away ? RECORD_AWAY : RECORD_BACK, 0, 0);
+		note(peer, NULL, away ? RECORD_AWAY : RECORD_BACK, 0, 0, 0);
 	peer->away = away;
 }
 

@@ -102,9 +102,6 @@ void peer_want(struct peer *peer, uint64_t delay_ms);
 /* The connection to say the next thing on: one of those that have joined in turn, or NULL. */
 struct visit *peer_voice(const struct peer *peer);
 
-/* Writes a record of something that is not of one connection. */
-void peer_note(struct peer *peer, enum record_kind kind, uint32_t other, uint32_t number);
-
 /* Sends on that connection, with the next sequence number. To a peer, or to all if `to` is NULL. */
 void peer_send(struct peer *peer, const struct peer *to, size_t fill_bytes);
 
