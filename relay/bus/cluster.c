@@ -185,33 +185,51 @@ static const char *read_name(const struct address_host *asked, struct slice name
 	return text;
 }
 
-static void take_range(struct cluster *cluster, const redisReply *range)
-{
-	const redisReply *master = reply_item(range, 2);
-	uint64_t first = reply_number(reply_item(range, 0), SLOT_COUNT);
-	uint64_t last = reply_number(reply_item(range, 1), SLOT_COUNT);
-	uint64_t port = reply_number(reply_item(master, 1), 0);
+struct range {
+	const char *name;
+	uint16_t port;
+	uint64_t first;
+	uint64_t last;
 	char text[NAME_BYTES_MAX];
-	const char *name =
-		read_name(scout_host(cluster->scout), reply_text(reply_item(master, 0)), text);
+};
 
-	if (name == NULL || port == 0 || port > UINT16_MAX || last >= SLOT_COUNT)
-		return;
-	struct link *link = link_to(cluster, name, (uint16_t)port);
-	for (uint64_t slot = first; slot <= last; slot++)
+static bool read_range(const struct cluster *cluster, const redisReply *reply, struct range *range)
+{
+	const redisReply *master = reply_item(reply, 2);
+	uint64_t port = reply_number(reply_item(master, 1), 0);
+
+	range->first = reply_number(reply_item(reply, 0), SLOT_COUNT);
+	range->last = reply_number(reply_item(reply, 1), SLOT_COUNT);
+	range->port = (uint16_t)port;
+	range->name = read_name(scout_host(cluster->scout), reply_text(reply_item(master, 0)),
+	                        range->text);
+	return range->name != NULL && port > 0 && port <= UINT16_MAX &&
+	       range->first <= range->last && range->last < SLOT_COUNT;
+}
+
+static void take_range(struct cluster *cluster, const struct range *range)
+{
+	struct link *link = link_to(cluster, range->name, range->port);
+
+	for (uint64_t slot = range->first; slot <= range->last; slot++)
 		cluster->owners[slot] = link;
 }
 
 static bool on_found(void *context, const redisReply *reply)
 {
 	struct cluster *cluster = context;
+	struct range range;
+	bool any = false;
 
-	if (reply_count(reply) == 0)
+	for (size_t i = 0; i < reply_count(reply) && !any; i++)
+		any = read_range(cluster, reply_item(reply, i), &range);
+	if (!any)
 		return false;
 	cluster->reason[0] = '\0';
 	memset(cluster->owners, 0, sizeof(cluster->owners));
 	for (size_t i = 0; i < reply_count(reply); i++)
-		take_range(cluster, reply_item(reply, i));
+		if (read_range(cluster, reply_item(reply, i), &range))
+			take_range(cluster, &range);
 	settle(cluster);
 	return true;
 }
@@ -238,33 +256,55 @@ static void on_lost(void *context)
 	(void)context;
 }
 
+/* Takes what is before the last `separator` of `text` as `word`, and leaves what is behind it. */
+static bool cut_last(struct slice *text, char separator, struct slice *word)
+{
+	const char *at = memrchr(text->data, separator, text->size);
+
+	if (at == NULL)
+		return false;
+	*word = (struct slice){text->data, (size_t)(at - text->data)};
+	text->size -= word->size + 1;
+	text->data = at + 1;
+	return true;
+}
+
+/* "MOVED SLOT HOST:PORT"; the host may be left out, and may have colons. */
+static bool read_moved(struct slice error, struct slice *host, uint64_t *slot, uint64_t *port)
+{
+	struct slice number;
+
+	return cut_last(&error, ':', host) && slice_number(error, port) &&
+	       cut_last(host, ' ', &number) && slice_number(number, slot) && *slot < SLOT_COUNT &&
+	       *port > 0 && *port <= UINT16_MAX;
+}
+
+static void settle_soon(struct cluster *cluster)
+{
+	uint64_t since = shared_now_ms(cluster->shared) - cluster->settled_ms;
+
+	if (!timer_is_set(&cluster->settle))
+		timer_set(cluster->shared->timers, &cluster->settle,
+		          since < SETTLE_MS_MIN ? SETTLE_MS_MIN - since : 0);
+}
+
 void cluster_moved(struct cluster *cluster, const struct link *link, struct slice error)
 {
 	char text[NAME_BYTES_MAX];
+	struct slice host;
 	uint64_t slot;
 	uint64_t port;
 
+	cluster_doubt(cluster);
 	error.data += strlen("MOVED ");
 	error.size -= strlen("MOVED ");
-	const char *space = memchr(error.data, ' ', error.size);
-	const char *colon = memrchr(error.data, ':', error.size);
-	cluster_doubt(cluster);
-	if (space == NULL || colon == NULL || colon < space)
+	if (!read_moved(error, &host, &slot, &port))
 		return;
-	const char *name = read_name(&link->target,
-	                             (struct slice){space + 1, (size_t)(colon - space - 1)}, text);
-	if (name == NULL ||
-	    !slice_number((struct slice){error.data, (size_t)(space - error.data)}, &slot) ||
-	    !slice_number((struct slice){colon + 1, (size_t)(error.data + error.size - colon - 1)},
-	                  &port) ||
-	    slot >= SLOT_COUNT || port == 0 || port > UINT16_MAX)
+	const char *name = read_name(&link->target, host, text);
+	if (name == NULL)
 		return;
 	cluster->owners[slot] = link_to(cluster, name, (uint16_t)port);
-	if (!timer_is_set(&cluster->settle)) {
-		uint64_t since = shared_now_ms(cluster->shared) - cluster->settled_ms;
-		timer_set(cluster->shared->timers, &cluster->settle,
-		          since < SETTLE_MS_MIN ? SETTLE_MS_MIN - since : 0);
-	}
+	settle_soon(cluster);
 }
 
 /* ---- Life */

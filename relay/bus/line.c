@@ -31,6 +31,9 @@
 #define KEEPALIVE_SECONDS 5       /* idle before the kernel asks, and all its questions together */
 #define TCP_USER_TIMEOUT_MS 10000 /* sent and not acknowledged */
 
+/* Of one answer. hiredis makes room for as many as are announced, before any of them is there. */
+#define ELEMENTS_MAX (1 << 20)
+
 /* A command without an answer. */
 struct wait {
 	line_done *done;
@@ -383,6 +386,7 @@ bool line_open(struct line *line, const struct endpoint *endpoint, struct tls *t
 		return false;
 	}
 	set_socket_options(redis);
+	redis->reader->maxelements = ELEMENTS_MAX;
 	line->redis = redis;
 	line->heard_ms = clock_mono_ms();
 	line->read = make_event(line, redis->fd, EV_READ | EV_PERSIST, on_readable);

@@ -21,8 +21,8 @@
 #include "common/memory.h"
 #include "common/timers.h"
 
-#define ANSWER_MS_MAX 3000
-#define TAGS_MAX 16384 /* as many as slots: a shard with few may have none of them */
+#define ANSWER_MS_MAX 2900 /* with probes each second a silent Redis is noticed within 4 s */
+#define TAGS_MAX 16384     /* as many as slots: a shard with few may have none of them */
 #define TAG_BYTES 8
 
 struct probe {

@@ -25,12 +25,18 @@
 
 #define READ_BYTES_MAX 65536
 #define HEADER_BYTES_MAX 32768 /* of a request, its line included; longer ones are hung up on */
-#define HEADER_TABLES_MAX 1024 /* requests that are being read at the same time; more wait */
+
+/*
+ * Requests that are being read at the same time. More wait: who sends a byte a second keeps others
+ * out only with more connections than that. What is not filled of HEADER_BYTES_MAX costs nothing.
+ */
+#define HEADER_TABLES_MAX 8192
+
 #define KEEP_ALIVE_SECONDS 30
 
 static struct socket *socket_of(struct lws *wsi)
 {
-	return lws_get_opaque_user_data(wsi);
+	return lws_wsi_user(wsi);
 }
 
 static void on_established(struct lws *wsi)
@@ -61,6 +67,9 @@ static int on_socket_event(struct lws *wsi, enum lws_callback_reasons reason, st
 		return socket_on_writable(socket);
 	case LWS_CALLBACK_WS_PEER_INITIATED_CLOSE:
 		return socket_on_peer_close(socket, bytes);
+	case LWS_CALLBACK_WS_SERVER_DROP_PROTOCOL:
+		socket_on_closing(socket);
+		return 0;
 	default:
 		socket_on_end(socket);
 		return 0;
@@ -101,6 +110,7 @@ static int on_lws(struct lws *wsi, enum lws_callback_reasons reason, void *user,
 	case LWS_CALLBACK_RECEIVE_PONG:
 	case LWS_CALLBACK_SERVER_WRITEABLE:
 	case LWS_CALLBACK_WS_PEER_INITIATED_CLOSE:
+	case LWS_CALLBACK_WS_SERVER_DROP_PROTOCOL:
 	case LWS_CALLBACK_CLOSED:
 		return on_socket_event(wsi, reason, (struct slice){in, size});
 	case LWS_CALLBACK_WSI_DESTROY:

@@ -158,6 +158,8 @@ int http_on_request(struct edge *edge, struct lws *wsi)
 
 	if (!request_read(wsi, &request))
 		return -1;
+	if (request_minor_version(wsi) < 0)
+		return answer_error(wsi, 400, "HTTP/1.0 or HTTP/1.1 only", NULL);
 	if (lws_hdr_total_length(wsi, WSI_TOKEN_HTTP_TRANSFER_ENCODING) > 0)
 		return answer_error(wsi, 411, "a body needs a Content-Length", NULL);
 	if (!request_content_length(wsi, &length))

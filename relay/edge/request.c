@@ -63,6 +63,16 @@ struct slice request_header(struct lws *wsi, enum lws_token_indexes token)
 	return fragment(wsi, token, 0);
 }
 
+/* lws takes whatever stands there for one of the two. */
+int request_minor_version(struct lws *wsi)
+{
+	struct slice version = request_header(wsi, WSI_TOKEN_HTTP);
+
+	if (slice_is(version, "HTTP/1.1"))
+		return 1;
+	return slice_is(version, "HTTP/1.0") ? 0 : -1;
+}
+
 bool request_lists(struct lws *wsi, enum lws_token_indexes token, const char *name)
 {
 	size_t name_size = strlen(name);

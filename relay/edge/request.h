@@ -22,6 +22,9 @@ struct request {
 /* Returns false if there is none. */
 bool request_read(struct lws *wsi, struct request *request);
 
+/* Which HTTP/1.x does it speak? -1: none that we know. */
+int request_minor_version(struct lws *wsi);
+
 /*
  * The first of the header's values if there are several, absent if there is none. In the scratch
  * of the edge.

@@ -7,10 +7,11 @@
  *
  * What may go wrong:
  *  - The peer closes first: OPEN -> LEFT, lws answers by itself.
- *  - The peer vanishes: lws says it is gone, in whatever state.
+ *  - The peer vanishes: lws closes, in whatever state.
  *  - A write fails: cut.
  *  - The peer reads nothing, so that its close frame never gets its turn: cut by its deadline.
- *  - lws closes for a breach of the protocol (1002): it has set the reason by itself.
+ *  - A breach of the protocol: lws closes with 1002, and says so before its close frame leaves (but
+ *    not before what it still holds of a cut write): OPEN -> LEFT.
  *
  * The mesh may ask for a close while it is being called, and must not be called back then: hence
  * CLOSING, which the flush turns into LEAVING. lws never frees a socket within a call of ours:
@@ -40,7 +41,7 @@ void socket_open(struct edge *edge, struct lws *wsi, struct slice mesh)
 	list_init(&socket->work);
 	list_init(&socket->slot);
 	list_append(&edge->sockets, &socket->member);
-	lws_set_opaque_user_data(wsi, socket);
+	lws_set_wsi_user(wsi, socket);
 
 	edge->socket_count++;
 	activity_opened(&edge->activity, timers_now(edge->timers), clock_wall_ms() / 1000);
@@ -157,6 +158,24 @@ int socket_on_peer_close(struct socket *socket, struct slice payload)
 	return 0;
 }
 
+void socket_on_closing(struct socket *socket)
+{
+	unsigned code = CLOSE_LOST;
+
+	if (socket->connection == NULL)
+		return;
+	if (lws_get_close_length(socket->wsi) >= 2) {
+		const unsigned char *payload = lws_get_close_payload(socket->wsi);
+		code = (unsigned)(payload[0] << 8 | payload[1]);
+		flush_all(socket); /* what was said before stands before the close frame */
+	}
+	if (socket->connection != NULL) /* the write did not fail */
+		detach(socket, code,
+		       code == CLOSE_LOST ? SLICE("the connection broke")
+		                          : SLICE("protocol error"));
+	socket->state = SOCKET_LEFT;
+}
+
 void socket_on_pong(struct socket *socket)
 {
 	if (socket->state != SOCKET_OPEN)
@@ -169,18 +188,8 @@ void socket_on_end(struct socket *socket)
 {
 	struct edge *edge = socket->edge;
 
-	lws_set_opaque_user_data(socket->wsi, NULL);
-	if (socket->connection != NULL) {
-		/* Closed by lws itself if it has prepared a close frame. */
-		unsigned code = CLOSE_LOST;
-		if (lws_get_close_length(socket->wsi) >= 2) {
-			const unsigned char *payload = lws_get_close_payload(socket->wsi);
-			code = (unsigned)(payload[0] << 8 | payload[1]);
-		}
-		detach(socket, code,
-		       code == CLOSE_LOST ? SLICE("the connection broke")
-		                          : SLICE("protocol error"));
-	}
+	socket_on_closing(socket);
+	lws_set_wsi_user(socket->wsi, NULL);
 	list_remove(&socket->member);
 	list_remove(&socket->slot);
 	edge->socket_count--;

@@ -29,5 +29,8 @@ int socket_on_writable(struct socket *socket);
 int socket_on_peer_close(struct socket *socket, struct slice payload);
 void socket_on_pong(struct socket *socket);
 
+/* lws closes it by itself, for a breach of the protocol or because it broke. */
+void socket_on_closing(struct socket *socket);
+
 /* lws is done with it. Frees it. */
 void socket_on_end(struct socket *socket);

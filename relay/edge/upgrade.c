@@ -70,6 +70,8 @@ int upgrade_decide(struct edge *edge, struct lws *wsi, const char *protocol)
 		return refuse(edge, wsi, 404, "WebSockets are at /ws", NULL);
 	if (request.method != METHOD_GET)
 		return refuse(edge, wsi, 405, "a WebSocket begins with GET", "Allow: GET\r\n");
+	if (request_minor_version(wsi) != 1)
+		return refuse(edge, wsi, 400, "a WebSocket begins with HTTP/1.1", NULL);
 	if (!slice_is(request_header(wsi, WSI_TOKEN_VERSION), "13"))
 		return refuse(edge, wsi, 426, "WebSocket version 13 only",
 		              "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n");

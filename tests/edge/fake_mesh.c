@@ -26,6 +26,7 @@
 #include "common/log.h"
 #include "common/memory.h"
 #include "common/metrics.h"
+#include "common/utf8.h"
 #include "edge/edge.h"
 #include "mesh/connection.h"
 #include "mesh/hub.h"
@@ -59,6 +60,7 @@ struct listing {
 
 static struct hub the_hub;
 static bool fan_out; /* --fan-out: a message goes to all others; for measuring */
+static bool echo;    /* --echo: a message is none of these, and comes back if it is UTF-8 */
 
 static unsigned number_of(const char *text)
 {
@@ -135,6 +137,15 @@ static void say_state(struct connection *connection)
 	say(connection, (struct slice){text, (size_t)size});
 }
 
+/* That a message is UTF-8 is for the mesh to see to. */
+static void give_back(struct connection *connection, struct slice message)
+{
+	if (utf8_valid(message))
+		say(connection, message);
+	else
+		edge_port()->close(connection->socket, CLOSE_NOT_UTF8, "not UTF-8");
+}
+
 static void obey(struct connection *connection, struct slice message)
 {
 	char text[64] = "";
@@ -195,6 +206,8 @@ void connection_receive(struct connection *connection, struct slice message)
 	connection->hub->calling = true;
 	if (fan_out)
 		say_all(connection->hub, message, connection);
+	else if (echo)
+		give_back(connection, message);
 	else
 		obey(connection, message);
 	connection->hub->calling = false;
@@ -325,6 +338,7 @@ static void read_options(int argc, char **argv, struct edge_settings *settings)
 		{"drain-seconds", required_argument, NULL, 'd'},
 		{"metrics", no_argument, NULL, 'M'},
 		{"fan-out", no_argument, NULL, 'F'},
+		{"echo", no_argument, NULL, 'E'},
 		{0},
 	};
 	int option;
@@ -367,6 +381,9 @@ static void read_options(int argc, char **argv, struct edge_settings *settings)
 			break;
 		case 'F':
 			fan_out = true;
+			break;
+		case 'E':
+			echo = true;
 			break;
 		default:
 			exit(2);

@@ -141,7 +141,7 @@ class TestBreaches:
         assert any("code=1002" in line for line in node.stop())
 
     def test_long_control_frames(self, node):
-        self.ends(node, frame(PING, b"x" * 126), None)
+        self.ends(node, frame(PING, b"x" * 126), 1002)
 
 
 class TestFlowControl:

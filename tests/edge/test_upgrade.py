@@ -66,6 +66,7 @@ def test_refusals_say_why(node, status, method, path, headers):
     ],
 )
 def test_handshakes_that_are_good(node, headers):
+    """F16: compression is not negotiated."""
     with node.client(headers=headers) as client:
         assert client.ask("hello") == "hello"
         assert "sec-websocket-extensions" not in client.headers

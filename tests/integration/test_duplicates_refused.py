@@ -1,5 +1,5 @@
 """
-A message that names a routing member twice is refused, also in an escaped spelling: two parsers
+F21: a message that names a routing member twice is refused, also in an escaped spelling: two parsers
 must never disagree about who sent what to whom.
 """
 
