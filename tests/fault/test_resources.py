@@ -153,7 +153,7 @@ def test_an_allocation_fails_at_the_start(rig, scale, tmp_path):
             serve_somebody(relay)
             relay.signal(signal.SIGTERM)
             relay.signal(signal.SIGTERM)
-        except (OSError, http.client.HTTPException, Closed, AssertionError):
+        except (OSError, http.client.HTTPException, Closed, AssertionError, TypeError):
             pass  # it was hit meanwhile, and has ended
         patience.until(lambda: not relay.running, "the end")
         code = relay.popen.returncode
