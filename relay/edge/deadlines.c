@@ -42,10 +42,20 @@ static void ping(struct socket *socket, uint32_t now_s)
 		socket->pinged_s = now_s;
 }
 
+/* All deadlines for the client begin anew. */
+static void restart(struct socket *socket)
+{
+	if (socket->pinged_s != 0)
+		socket->pinged_s = wheel_now_s(&socket->edge->wheel);
+	receive_restart_deadline(socket);
+}
+
 static uint32_t on_visit(struct list *entry, uint32_t now_s)
 {
 	struct socket *socket = LIST_ENTRY(entry, struct socket, slot);
 
+	if (socket->edge->wheel.late_s > 0)
+		restart(socket); /* it was this node that was late: what they said may wait to be read */
 	if (due_s(socket) > now_s)
 		return due_s(socket);
 	if (socket->state == SOCKET_CLOSING)
@@ -90,17 +100,20 @@ void deadlines_add(struct socket *socket)
 
 void deadlines_resume(struct socket *socket)
 {
-	if (socket->pinged_s != 0)
-		socket->pinged_s = wheel_now_s(&socket->edge->wheel);
-	receive_restart_deadline(socket);
+	restart(socket);
 	deadlines_update(socket);
+}
+
+/* Who was silent until now will hardly answer the close. */
+static uint32_t leave_seconds_max(const struct socket *socket)
+{
+	bool hasty = socket->edge->drain.hasty || socket->close_code == CLOSE_HEARTBEAT;
+
+	return hasty ? LEAVE_HASTY_SECONDS_MAX : LEAVE_SECONDS_MAX;
 }
 
 void deadlines_leave(struct socket *socket)
 {
-	const struct edge *edge = socket->edge;
-
-	socket->act_at_s = wheel_now_s(&edge->wheel) + 1 +
-	                   (edge->drain.hasty ? LEAVE_HASTY_SECONDS_MAX : LEAVE_SECONDS_MAX);
+	socket->act_at_s = wheel_now_s(&socket->edge->wheel) + 1 + leave_seconds_max(socket);
 	deadlines_update(socket);
 }

@@ -27,6 +27,7 @@ static void set_timer(struct wheel *wheel)
 		if (list_empty(&wheel->slots[second % WHEEL_SLOTS]))
 			continue;
 		uint64_t due_ms = second * (uint64_t)1000;
+		wheel->due_s = second;
 		timer_set(wheel->timers, &wheel->timer, due_ms > now_ms ? due_ms - now_ms : 0);
 		return;
 	}
@@ -39,6 +40,7 @@ static void on_timer(void *context)
 	uint32_t now_s = wheel_now_s(wheel);
 	struct list due;
 
+	wheel->late_s = now_s - wheel->due_s;
 	list_init(&due);
 	for (uint32_t slot = 0; slot < WHEEL_SLOTS && wheel->hand_s <= now_s; slot++)
 		list_move(&wheel->slots[wheel->hand_s++ % WHEEL_SLOTS], &due);

@@ -14,6 +14,8 @@
 struct wheel {
 	struct list slots[WHEEL_SLOTS];
 	uint32_t hand_s; /* all before it was visited */
+	uint32_t due_s;  /* when the timer is to fire */
+	uint32_t late_s; /* by which it fired late: the process stood still */
 	struct timers *timers;
 	struct timer timer;
 	uint32_t (*visit)(struct list *entry, uint32_t now_s);

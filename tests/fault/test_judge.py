@@ -7,7 +7,7 @@ import pytest
 from harness.process import ROOT
 from programs import ENDINGS, KINDS, RECORD, judge
 
-CLOSED, EOF, RESET = map(ENDINGS.index, ["CLOSED", "EOF", "RESET"])
+CLOSED, EOF, RESET, OWN = map(ENDINGS.index, ["CLOSED", "EOF", "RESET", "OWN"])
 PEER_NOT_FOUND, BUS_UNAVAILABLE = 0, 2
 S = 1_000_000  # the journal has microseconds
 TTL = 3
@@ -299,6 +299,50 @@ def test_a_new_connection_begins_anew(journal):
     only(journal.verdict())
 
 
+def test_two_tabs_are_told_each(journal):
+    journal.join(2, 0, visit=2, sees=[1, 2])
+    number = journal.direct(4, 1, 0)
+    journal.got(4.01, 0, 1, number, visit=1)
+    journal.got(4.01, 0, 1, number, visit=2)
+    journal.add(5, 1, "LEFT")
+    journal.add(5, 1, "ENDED", number=1000, code=OWN)
+    journal.tell(5.01, 0, 2, of=1)
+    journal.add(5.01, 0, "GOT_OFFLINE", 1, visit=2)
+    only(journal.verdict())
+
+
+def test_a_second_announcement_is_another_version(journal):
+    journal.add(3, 1, "CHANGED", other=1)
+    journal.add(3.01, 0, "GOT_ONLINE", 1, number=1)
+    journal.add(3.01, 2, "GOT_ONLINE", 1, number=1)
+    only(journal.verdict())
+    journal.add(3.02, 2, "GOT_ONLINE", 1, number=1)
+    only(journal.verdict(), double_online=1)
+
+
+def test_who_leaves_hears_no_more_until_it_is_greeted_again(journal):
+    journal.add(3, 0, "LEFT")
+    journal.tell(3.01, 1, 2, of=0)
+    journal.add(3.01, 0, "GOT_OFFLINE", 1)  # still on its way when it left
+    journal.add(3.01, 0, "GOT_ONLINE", 1)
+    journal.add(4, 0, "GREETED")
+    journal.tell(4, 0, of=1, online=True)
+    journal.tell(4, 0, of=2, online=True)
+    journal.add(4, 0, "JOINED")
+    journal.tell(4, 1, 2, of=0, online=True)
+    only(journal.verdict())
+
+
+def test_who_left_rudely_took_its_message_along(journal):
+    journal.direct(3, 0, 1)
+    journal.add(3.5, 0, "LEFT")
+    journal.add(3.5, 0, "ENDED", code=OWN)
+    journal.tell(3.51, 1, 2, of=0)
+    verdict = journal.verdict()
+    only(verdict, lost=1)
+    assert verdict.lost_in_flight == 1
+
+
 def test_missing_online(journal):
     journal.add(5, 2, "LEFT")
     journal.tell(5, 0, 1, of=2)
@@ -333,5 +377,5 @@ def test_half_a_journal_is_refused(tmp_path):
 
 
 def test_the_names_are_those_of_the_header():
-    names = re.findall(r"^\tX\((\w+)\)", (ROOT / "tests/fault/journal.h").read_text(), re.MULTILINE)
+    names = re.findall(r"^\tX\((\w+)\)", (ROOT / "tests/fault/native/journal.h").read_text(), re.MULTILINE)
     assert names[: len(KINDS + ENDINGS)] == KINDS + ENDINGS

@@ -156,9 +156,11 @@ static void after_a_long_sleep_all_are_visited_once(void **state)
 		add(&entries[i], 1 + i % 60, 25);
 	now_ms += 500000;
 	timers_run(timers, &wait_ms);
+	assert_int_equal(wheel.late_s, 499); /* the first was due at 1001 */
 	for (size_t i = 0; i < 100; i++)
 		assert_int_equal(entries[i].visits, 1);
 	run_until(now_ms + 25000);
+	assert_int_equal(wheel.late_s, 0);
 	for (size_t i = 0; i < 100; i++) {
 		assert_int_equal(entries[i].visits, 2);
 		list_remove(&entries[i].link);

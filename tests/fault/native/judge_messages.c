@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "common/memory.h"
-#include "fault/verdict.h"
+#include "verdict.h"
 
 static struct {
 	uint64_t sent_direct, sent_broadcast, expected, delivered, duplicated, reordered, forged;
@@ -57,7 +57,7 @@ static void judge_delivery(const struct story *story, const struct rules *rules,
 
 	struct newest *newest = &receiver->newest[LANES * record->other + record->visit % LANES];
 	if (newest->visit == record->visit && newest->sender_visit == send->visit &&
-	    record->number < newest->number && send->error != FAULT_ERROR_BUS_UNAVAILABLE_UNKNOWN) {
+	    record->number < newest->number) {
 		found.reordered++;
 		example(story, "reordered", record->other, receiver->peer, record->number,
 		        record->time_us);

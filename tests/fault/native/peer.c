@@ -1,4 +1,4 @@
-#include "fault/peer.h"
+#include "peer.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -9,11 +9,12 @@
 #include "common/buffer.h"
 #include "common/clock.h"
 #include "common/memory.h"
-#include "fault/loop.h"
-#include "fault/speech.h"
+#include "loop.h"
+#include "speech.h"
 
 #define JOURNAL_RECORDS_MAX 32768 /* in memory */
 #define REFUSED_RETRY_MS 1000
+#define LEFT_MS_MAX 5000 /* to hear all on a connection that another took over from */
 
 struct peer *peers[PEERS_MAX];
 uint32_t peer_count;
@@ -71,11 +72,6 @@ static void note(struct peer *peer, const struct visit *visit, enum record_kind 
 	peer->counts[kind]++;
 }
 
-void peer_note(struct peer *peer, enum record_kind kind, uint32_t other, uint32_t number)
-{
-	note(peer, NULL, kind, other, number, 0);
-}
-
 /* Connecting */
 
 int mesh_add(const char *name)
@@ -105,6 +101,7 @@ static int some_node(int except)
 static const struct link_events visit_events;
 static void say_hello(void *context);
 static void on_move(void *context);
+static void say_goodbye(struct visit *visit);
 
 /* The next number whose lane is free; 0 if none is. */
 static uint16_t free_number(const struct peer *peer)
@@ -144,7 +141,8 @@ static struct visit *find_visit(const struct peer *peer, bool is_tab, bool takes
 {
 	for (int i = 0; i < VISITS_MAX; i++)
 		if (peer->visits[i] != NULL && !peer->visits[i]->closing &&
-		    peer->visits[i]->is_tab == is_tab && peer->visits[i]->takes_over == takes_over)
+		    !peer->visits[i]->is_left && peer->visits[i]->is_tab == is_tab &&
+		    peer->visits[i]->takes_over == takes_over)
 			return peer->visits[i];
 	return NULL;
 }
@@ -194,13 +192,18 @@ static void move(struct visit *visit)
 	int node = some_node(visit->node);
 
 	if (visit->peer->wanted && node >= 0 && !visit->takes_over && !visit->closing &&
-	    find_visit(visit->peer, visit->is_tab, true) == NULL)
+	    !visit->is_left && find_visit(visit->peer, visit->is_tab, true) == NULL)
 		open_visit(visit->peer, node, visit->is_tab, true);
 }
 
 static void on_move(void *context)
 {
-	move(context);
+	struct visit *visit = context;
+
+	if (visit->is_left)
+		say_goodbye(visit);
+	else
+		move(visit);
 }
 
 static void each_visit(struct peer *peer, void (*act)(struct visit *visit))
@@ -239,7 +242,7 @@ void peer_away(struct peer *peer)
 	for (int i = 0; i < VISITS_MAX; i++)
 		away |= peer->visits[i] != NULL && nodes[peer->visits[i]->node].in_trouble;
 	if (away != peer->away)
-		peer_note(peer, away ? RECORD_AWAY : RECORD_BACK, 0, 0);
+		note(peer, NULL, away ? RECORD_AWAY : RECORD_BACK, 0, 0, 0);
 	peer->away = away;
 }
 
@@ -304,6 +307,7 @@ static void on_joined(struct visit *visit)
 	visit->takes_over = false;
 	if (old != NULL) { /* which leaves the old place when it has heard all there */
 		old->is_left = true;
+		timer_set(loop_timers(), &old->move, LEFT_MS_MAX);
 		say(visit, speech_fence(&text, peer->number));
 	}
 	peer_beat(peer);
@@ -333,7 +337,7 @@ static void on_message(void *context, struct slice message)
 		return;
 	}
 	if (heard.fence) {
-		if (visit->is_left)
+		if (visit->is_left && !visit->closing)
 			say_goodbye(visit);
 		return;
 	}
