@@ -133,7 +133,7 @@ def serve_somebody(relay):
 
 
 def test_an_allocation_fails_at_the_start(rig, scale, tmp_path):
-    """F29: the process ends, or does without; it never goes on half made, and never hangs."""
+    """F29: the process ends with a message; it never goes on half made, and never hangs."""
     compiler = shutil.which("cc")
     if compiler is None:
         pytest.skip("no C compiler")
@@ -153,13 +153,13 @@ def test_an_allocation_fails_at_the_start(rig, scale, tmp_path):
             serve_somebody(relay)
             relay.signal(signal.SIGTERM)
             relay.signal(signal.SIGTERM)
-        except (OSError, http.client.HTTPException, Closed, AssertionError):
+        except (OSError, http.client.HTTPException, Closed, AssertionError, TypeError):
             pass  # it was hit meanwhile, and has ended
         patience.until(lambda: not relay.running, "the end")
         code = relay.popen.returncode
         ends[code] = ends.get(code, 0) + 1
-    record("F29", scale, "ends by status", str(ends), "", "no -11")
-    assert -signal.SIGSEGV not in ends and -signal.SIGBUS not in ends
+    record("F29", scale, "ends by status", str(ends), "", "-6, or 0 if there were fewer")
+    assert set(ends) <= {0, -signal.SIGABRT}
 
 
 # ---- Options
