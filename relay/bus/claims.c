@@ -31,6 +31,7 @@ struct claim *claim_create(struct inbox *inbox, const struct announcement *annou
 	claim->message = blob_copy(announcement->message);
 	claim->heard_ms = announcement->heard_ms;
 	claim->loud = announcement->loud;
+	claim->fresh = announcement->fresh;
 	return claim;
 }
 
@@ -91,7 +92,7 @@ static void on_answer(void *context, const struct redisReply *reply)
 static struct call *take(struct list *claims, size_t *count, claims_done *done, void *context)
 {
 	struct call *call = mem_zero(sizeof(*call));
-	bool loud = claim_of(claims->next)->loud;
+	const struct claim *first = claim_of(claims->next);
 	size_t bytes = 0;
 
 	list_init(&call->claims);
@@ -100,7 +101,8 @@ static struct call *take(struct list *claims, size_t *count, claims_done *done, 
 	for (*count = 0; !list_empty(claims) && *count < CLAIMS_MAX; (*count)++) {
 		struct claim *claim = claim_of(claims->next);
 		bytes += claim->message->size;
-		if (claim->loud != loud || (*count > 0 && bytes > CALL_BYTES_MAX))
+		if (claim->loud != first->loud || claim->fresh != first->fresh ||
+		    (*count > 0 && bytes > CALL_BYTES_MAX))
 			break;
 		list_remove(&claim->link);
 		list_append(&call->claims, &claim->link);
@@ -120,12 +122,13 @@ void claims_send(struct topic *topic, struct list *claims, claims_done *done, vo
 {
 	struct link *link = topic_link(topic);
 	bool loud = claim_of(claims->next)->loud;
+	bool fresh = claim_of(claims->next)->fresh;
 	char head[LINK_HEAD_BYTES_MAX];
 	size_t count;
 	struct call *call = take(claims, &count, done, context);
 
 	struct buffer *command = scripts_begin(link->scripts, SCRIPT_ANNOUNCE, 2 + count,
-	                                       3 + ARGUMENTS_PER_CLAIM * count);
+	                                       4 + ARGUMENTS_PER_CLAIM * count);
 	command_add(command, topic_index(topic));
 	command_add(command, topic_broadcast(topic));
 	LIST_EACH(&call->claims, key) {
@@ -135,6 +138,7 @@ void claims_send(struct topic *topic, struct list *claims, claims_done *done, vo
 	command_add(command, slice_of(link->shared->node_text));
 	command_add_number(command, link->shared->settings->ttl_ms);
 	command_add(command, loud ? link_head(link, PARCEL_PRESENCE, head) : SLICE(""));
+	command_add_number(command, fresh);
 	LIST_EACH(&call->claims, argument)
 		add_claim(command, claim_of(argument), link_now_ms(link));
 	scripts_send(link->scripts, SCRIPT_ANNOUNCE, on_answer, call);

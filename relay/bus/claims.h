@@ -12,6 +12,7 @@ struct claim {
 	struct blob *message;
 	uint64_t heard_ms;
 	bool loud;
+	bool fresh;
 	enum announce_answer answer; /* once it is there */
 };
 

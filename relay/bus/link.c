@@ -159,8 +159,6 @@ void link_lost(struct link *link)
 	subscriptions_lost(link->subscriptions);
 	assert(link->recovering == 0 && link->recovery_calls == 0);
 	traffic_relax(link->traffic);
-	if (link->shared->cluster != NULL)
-		cluster_doubt(link->shared->cluster);
 }
 
 /* ---- Telling */

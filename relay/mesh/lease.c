@@ -169,13 +169,14 @@ void lease_add(struct lease *lease, struct list *connection_link)
 
 /* ---- Announcing */
 
-static void announce(struct lease *lease, struct blob *presence)
+static void announce(struct lease *lease, struct blob *presence, bool fresh)
 {
 	const struct announcement announcement = {
 		.message = blob_slice(presence),
 		.owner = blob_slice(lease->owner),
 		.heard_ms = lease->heard_ms,
 		.loud = true,
+		.fresh = fresh,
 	};
 
 	lease->in_flight++;
@@ -188,7 +189,7 @@ static void announce_first(struct lease *lease)
 {
 	lease->has_turn = true;
 	lease->state = LEASE_ANNOUNCING;
-	announce(lease, lease->presence);
+	announce(lease, lease->presence, true);
 }
 
 void lease_take_turn(struct list *lease_link)
@@ -241,7 +242,7 @@ void lease_change(struct lease *lease, struct blob *presence)
 	blob_ref(presence);
 	blob_unref(lease->pending);
 	lease->pending = presence;
-	announce(lease, presence);
+	announce(lease, presence, true);
 }
 
 static void forget_pending(struct lease *lease)
@@ -322,6 +323,7 @@ bool lease_restate(struct lease *lease, struct announcement *announcement)
 		.owner = blob_slice(lease->owner),
 		.heard_ms = lease->heard_ms,
 		.loud = lease->pending != NULL,
+		.fresh = lease->pending != NULL,
 	};
 	return true;
 }
@@ -371,7 +373,8 @@ static void on_timer(void *context)
 /* With the presence that the roster holds: a quiet tab must not overwrite what a newer one announced. */
 static void announce_again(struct lease *lease)
 {
-	announce(lease, lease->pending != NULL ? lease->pending : lease->presence);
+	announce(lease, lease->pending != NULL ? lease->pending : lease->presence,
+	         lease->pending != NULL);
 }
 
 void lease_lost(struct lease *lease)
@@ -397,8 +400,12 @@ void lease_receive(struct lease *lease, struct slice bytes)
 {
 	struct parcel parcel;
 
-	if (!deliver_open(lease->ports, bytes, &parcel) || parcel.kind != PARCEL_MESSAGE)
+	if (!deliver_open(lease->ports, bytes, &parcel))
 		return;
+	if (parcel.kind != PARCEL_MESSAGE) { /* not for this channel */
+		metric_add(lease->ports->counters->parcels_kind, 1);
+		return;
+	}
 
 	bool from_here = parcel.node == lease->ports->bus_port->node(lease->ports->bus);
 	struct blob *frames = deliver_frames(lease->ports, &parcel);

@@ -72,6 +72,7 @@ struct announcement {
 	struct slice owner;   /* empty without authentication */
 	uint64_t heard_ms;    /* clock_mono_ms() of the peer's last message here */
 	bool loud;            /* tell the mesh; else only keep it in Redis (after an outage) */
+	bool fresh;           /* the peer said it just now; else another node may know better */
 };
 
 /* Why a message did not reach, or may not have reached, anybody. */

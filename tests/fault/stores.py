@@ -39,6 +39,13 @@ def answers(server):
         return False
 
 
+def switched(sentinels, old):
+    try:
+        return sentinels.has_switched(old)
+    except (OSError, RedisError):
+        return False
+
+
 def cut_clients(server, kind):
     server.call("CLIENT", "KILL", "TYPE", kind)
     yield 0
@@ -117,7 +124,13 @@ class Sentinels:
         yield 0
 
     def restart_master(self, seconds):
-        yield from restart(self.set.master(), seconds)
+        """It knows nothing of what became of it meanwhile, so there must be another when it is back."""
+        old = self.set.master()
+        old.kill()
+        yield seconds
+        while not switched(self.set, old):
+            yield 0.1
+        yield from restart(old, 0)
 
     def freeze_master(self, seconds):
         yield from freeze(self.set.master(), seconds)

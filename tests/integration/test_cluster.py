@@ -266,6 +266,21 @@ async def test_a_master_is_killed(start_cluster, start_relays, mesh):
     await all_is_well(cluster, nodes, broken, well)
 
 
+async def test_a_node_that_starts_while_a_master_is_dead(start_cluster, start_relays, mesh):
+    """It learns from the others where the slots were, and finds nobody there when it wants to."""
+    cluster = start_cluster(node_timeout_ms=int(NODE_TIMEOUT * 1000))
+    name = cluster.mesh_of(cluster.nodes[0], mesh)
+    cluster.nodes[0].kill()
+    [node] = start_nodes(start_relays, cluster, 1)
+    await patience.eventually(
+        lambda: cluster.owner(mesh_slot(name)) is cluster.nodes[3], cluster.story
+    )
+    client = await Place(node, name).connect("alice")
+    await client.send("presence", {})
+    await client.settle()
+    assert client.untaken(type="error") == []
+
+
 async def test_a_master_that_stood_still(start_cluster, start_relays, mesh):
     """What was on its way into it arrives nowhere, although it works it off when it wakes up."""
     cluster, nodes, broken, well = await disturb_a_shard(start_cluster, start_relays, mesh)

@@ -89,10 +89,10 @@ class Node(Link):
     def call(self, script, keys, *arguments):
         return self("EVALSHA", self.digests[script], len(keys), *keys, *arguments)
 
-    def announce(self, *peers, owner="o", message="{}", header="A", age=0, ttl=TTL):
+    def announce(self, *peers, owner="o", message="{}", header="A", fresh=True, age=0, ttl=TTL):
         ages = age if isinstance(age, list) else [age] * len(peers)
         each = [part for peer, one in zip(peers, ages) for part in (peer, owner, message, int(one))]
-        return self.call("announce", [INDEX, CHANNEL, *map(key, peers)], self.id, ttl, header, *each)
+        return self.call("announce", [INDEX, CHANNEL, *map(key, peers)], self.id, ttl, header, int(fresh), *each)
 
     def refresh(self, *peers, age=0, ttl=TTL):
         ages = age if isinstance(age, list) else [age] * len(peers)

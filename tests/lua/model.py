@@ -58,11 +58,11 @@ class Model:
     def announce(self, t, arguments, answer, sent, peers, _):
         node, ttl, announced = arguments[0], int(arguments[1]), 0
         for i, peer in enumerate(peers):
-            owner, message, age = arguments[3 + 4 * i + 1 : 3 + 4 * i + 4]
-            age, quiet = int(age), not arguments[2]
+            owner, message, age = arguments[4 + 4 * i + 1 : 4 + 4 * i + 4]
+            age, quiet, fresh = int(age), not arguments[2], arguments[3] == "1"
             alive = self.end(peer) > t
             others = any(deadline > t for n, deadline in self.leases[peer].items() if n != node)
-            if alive and quiet and others:
+            if alive and not fresh and others:
                 message = self.stored[peer]
             kept = alive and not (quiet and message != self.stored[peer])
             wanted = -2 if age >= ttl else -1 if alive and self.owner[peer] != owner else 0 if kept else 1

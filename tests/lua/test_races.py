@@ -99,7 +99,7 @@ def test_two_nodes_the_last_lease_decides(redis, node, sweepers, model):
         a.announce(plan, ttl=ttl)
         b.announce(plan, ttl=ttl, age=0.5 * ttl)
     trace = map(json.loads, redis("LRANGE", TRACE_KEY, 0, -1))
-    start = {entry[2][3]: entry[1] for entry in trace if entry[2][0] == a.id}
+    start = {entry[2][4]: entry[1] for entry in trace if entry[2][0] == a.id}
     steps = [(start[plan] + at * ttl, plan, do) for plan in plans for at, do in plans[plan][0]]
     for at, plan, do in sorted(steps, key=lambda step: step[0]):
         sleep_ms(at - now_ms())

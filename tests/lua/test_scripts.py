@@ -66,12 +66,15 @@ def test_quiet_announce_writes_and_tells_nothing(redis, node, watch):
     assert watch.of("p") == watch.of("q") == []
 
 
-def test_quiet_announce_leaves_what_another_node_knows(redis, node):
+def test_announce_from_memory_leaves_what_another_node_knows(redis, node, watch):
     a, b = node(), node()
     a.announce("p", message="old")
     b.announce("p", message="new")
-    assert a.announce("p", message="old", header="") == [0]
+    assert a.announce("p", message="old", header="", fresh=False) == [0]
+    assert a.announce("p", message="old", fresh=False) == [0]
     assert redis("HGET", key("p"), "presence") == b"new"
+    watch.catch_up()
+    assert watch.seen == [("online", "p", message) for message in (b"old", b"new", b"new")]
     assert a.announce("p", message="newer") == [0]
     assert redis("HGET", key("p"), "presence") == b"newer"
 

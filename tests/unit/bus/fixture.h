@@ -300,6 +300,7 @@ static inline void announce_as(struct lease *lease, bool loud)
 		.owner = slice_of(lease->owner),
 		.heard_ms = clock_mono_ms(),
 		.loud = loud,
+		.fresh = loud,
 	};
 
 	bus_port()->announce(lease->inbox, &announcement);
@@ -340,6 +341,7 @@ bool lease_restate(struct lease *lease, struct announcement *announcement)
 		.owner = slice_of(lease->owner),
 		.heard_ms = lease->heard_ms != 0 ? lease->heard_ms : clock_mono_ms(),
 		.loud = lease->loud,
+		.fresh = lease->loud,
 	};
 	return lease->joined;
 }

@@ -8,10 +8,10 @@
 #include <string.h>
 
 #include "common/buffer.h"
-#include "fault/console.h"
-#include "fault/loop.h"
-#include "fault/peer.h"
-#include "fault/traffic.h"
+#include "console.h"
+#include "loop.h"
+#include "peer.h"
+#include "traffic.h"
 
 #define MS_MAX 86400000
 #define FILL_BYTES_MAX 65536

@@ -8,10 +8,10 @@
 #include <stdint.h>
 
 #include "common/timers.h"
-#include "fault/dice.h"
-#include "fault/endpoint.h"
-#include "fault/journal.h"
-#include "fault/link.h"
+#include "dice.h"
+#include "endpoint.h"
+#include "journal.h"
+#include "link.h"
 
 #define PEERS_MAX 16384
 #define GROUPS_MAX 256
@@ -101,9 +101,6 @@ void peer_want(struct peer *peer, uint64_t delay_ms);
 
 /* The connection to say the next thing on: one of those that have joined in turn, or NULL. */
 struct visit *peer_voice(const struct peer *peer);
-
-/* Writes a record of something that is not of one connection. */
-void peer_note(struct peer *peer, enum record_kind kind, uint32_t other, uint32_t number);
 
 /* Sends on that connection, with the next sequence number. To a peer, or to all if `to` is NULL. */
 void peer_send(struct peer *peer, const struct peer *to, size_t fill_bytes);

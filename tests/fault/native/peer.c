@@ -1,4 +1,4 @@
-#include "fault/peer.h"
+#include "peer.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -9,8 +9,8 @@
 #include "common/buffer.h"
 #include "common/clock.h"
 #include "common/memory.h"
-#include "fault/loop.h"
-#include "fault/speech.h"
+#include "loop.h"
+#include "speech.h"
 
 #define JOURNAL_RECORDS_MAX 32768 /* in memory */
 #define REFUSED_RETRY_MS 1000
@@ -70,11 +70,6 @@ static void note(struct peer *peer, const struct visit *visit, enum record_kind 
 		.code = code,
 	};
 	peer->counts[kind]++;
-}
-
-void peer_note(struct peer *peer, enum record_kind kind, uint32_t other, uint32_t number)
-{
-	note(peer, NULL, kind, other, number, 0);
 }
 
 /* Connecting */
@@ -247,7 +242,7 @@ void peer_away(struct peer *peer)
 	for (int i = 0; i < VISITS_MAX; i++)
 		away |= peer->visits[i] != NULL && nodes[peer->visits[i]->node].in_trouble;
 	if (away != peer->away)
-		peer_note(peer, away ? RECORD_AWAY : RECORD_BACK, 0, 0);
+		note(peer, NULL, away ? RECORD_AWAY : RECORD_BACK, 0, 0, 0);
 	peer->away = away;
 }
 
