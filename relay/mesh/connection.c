@@ -411,11 +411,19 @@ void connection_joined(struct connection *connection)
 		announce_change(connection);
 }
 
-void connection_join_failed(struct connection *connection, enum error_code code,
+static void refuse_presence(struct connection *connection, enum error_code code,
                             const char *message)
 {
 	struct envelope envelope;
 
+	if (envelope_read(blob_slice(connection->presence), &envelope) == ENVELOPE_OK)
+		connection_error(connection, code, message, &envelope,
+		                 code == ERROR_BUS_UNAVAILABLE ? "no" : NULL);
+}
+
+void connection_join_failed(struct connection *connection, enum error_code code,
+                            const char *message)
+{
 	if (connection->state == CONNECTION_JOINED) {
 		mesh_unseat(connection->mesh, connection->seat);
 		connection->opened_ms = now_ms(connection);
@@ -424,13 +432,22 @@ void connection_join_failed(struct connection *connection, enum error_code code,
 	connection->lease = NULL;
 	connection->change_due = false;
 	hold_release(&connection->hold, NULL, NULL);
-	if (envelope_read(blob_slice(connection->presence), &envelope) == ENVELOPE_OK)
-		connection_error(connection, code, message, &envelope,
-		                 code == ERROR_BUS_UNAVAILABLE ? "no" : NULL);
+	refuse_presence(connection, code, message);
 	blob_unref(connection->id);
 	connection->id = NULL;
 	wait_for_presence(connection);
 	resume_reading(connection, PAUSED_JOINING);
+}
+
+void connection_change_failed(struct connection *connection)
+{
+	struct presence mine;
+
+	if (connection->state == CONNECTION_JOINED &&
+	    presence_read(blob_slice(connection->presence), &mine) &&
+	    !roster_agrees(connection, mine.data))
+		refuse_presence(connection, ERROR_BUS_UNAVAILABLE,
+		                "the presence could not be stored, try again");
 }
 
 static void on_timer(void *context)

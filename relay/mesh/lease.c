@@ -251,6 +251,14 @@ static void forget_pending(struct lease *lease)
 	lease->pending = NULL;
 }
 
+/* Redis is full: the peer stays what it was, and who said otherwise is told. */
+static void refuse_pending(struct lease *lease)
+{
+	forget_pending(lease);
+	LIST_EACH(&lease->connections, link)
+		connection_change_failed(connection_of_lease_link(link));
+}
+
 /* Redis forgot the peer already: there is no end of the lease to be told. */
 static void close_silent(struct lease *lease)
 {
@@ -279,7 +287,7 @@ void lease_answered(struct lease *lease, enum announce_answer answer)
 			fail(lease, ERROR_BUS_UNAVAILABLE,
 			     "the presence could not be stored, try again");
 		else if (lease->in_flight == 0)
-			forget_pending(lease);
+			refuse_pending(lease);
 		return;
 	case ANNOUNCE_LOST:
 		if (lease->state == LEASE_ANNOUNCING) {
