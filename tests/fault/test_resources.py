@@ -14,7 +14,7 @@ import pytest
 from harness import patience
 from harness.relay import BINARY, Relay
 from rig import record
-from strangers import Closed, Stranger, join
+from strangers import TTL_S, Closed, Stranger, join
 
 LIMIT = 256
 
@@ -23,7 +23,7 @@ def test_no_descriptors(rig, scale):
     """F28: who is there stays, the loop does not spin, and when there is room, others get in."""
     crowd_size = scale.seconds(400, 1000)
     rig.start_redis()
-    (node,) = rig.start_nodes(1)
+    (node,) = rig.start_nodes(1, ttl_seconds=TTL_S)
     node.limit(resource.RLIMIT_NOFILE, LIMIT)
     friends = [join(node, f"friend-{i}") for i in range(20)]
     crowd = [socket.create_connection(("127.0.0.1", node.port)) for _ in range(crowd_size)]
@@ -85,7 +85,7 @@ def test_little_memory(rig, scale, memory):
     """F29: with bounds that fit into it, a node refuses what is too much, and is not killed."""
     room = 96 << 20
     rig.start_redis()
-    (node,) = rig.start_nodes(1, connections_max=200, outbox_bytes_max=256 << 10, message_bytes_max=64 << 10)
+    (node,) = rig.start_nodes(1, ttl_seconds=TTL_S, connections_max=200, outbox_bytes_max=256 << 10, message_bytes_max=64 << 10)
     memory.take(node.pid)
     memory.set(node.resident_bytes() + room)
     stuck = []
