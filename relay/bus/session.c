@@ -355,9 +355,10 @@ void session_subscriber(struct session *session, struct slice command)
 /* Errors that say something about this Redis, not about the command: it is not to be used now. */
 static bool ends_session(struct slice error)
 {
-	static const char *const starts[] = {"READONLY ",    "NOREPLICAS ", "MASTERDOWN ",
-	                                     "LOADING ",     "NOAUTH ",     "WRONGPASS ",
-	                                     "CLUSTERDOWN ", "UNBLOCKED "};
+	static const char *const starts[] = {
+		"READONLY ", "NOREPLICAS ", "MASTERDOWN ",  "LOADING ",   "MISCONF ",
+		"NOAUTH ",   "WRONGPASS ",  "CLUSTERDOWN ", "UNBLOCKED ", "NOPERM ",
+	};
 
 	for (size_t i = 0; i < sizeof(starts) / sizeof(starts[0]); i++)
 		if (slice_starts(error, slice_of(starts[i])))

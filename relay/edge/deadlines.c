@@ -104,11 +104,16 @@ void deadlines_resume(struct socket *socket)
 	deadlines_update(socket);
 }
 
+/* Who was silent until now will hardly answer the close. */
+static uint32_t leave_seconds_max(const struct socket *socket)
+{
+	bool hasty = socket->edge->drain.hasty || socket->close_code == CLOSE_HEARTBEAT;
+
+	return hasty ? LEAVE_HASTY_SECONDS_MAX : LEAVE_SECONDS_MAX;
+}
+
 void deadlines_leave(struct socket *socket)
 {
-	const struct edge *edge = socket->edge;
-
-	socket->act_at_s = wheel_now_s(&edge->wheel) + 1 +
-	                   (edge->drain.hasty ? LEAVE_HASTY_SECONDS_MAX : LEAVE_SECONDS_MAX);
+	socket->act_at_s = wheel_now_s(&socket->edge->wheel) + 1 + leave_seconds_max(socket);
 	deadlines_update(socket);
 }

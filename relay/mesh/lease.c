@@ -408,8 +408,12 @@ void lease_receive(struct lease *lease, struct slice bytes)
 {
 	struct parcel parcel;
 
-	if (!deliver_open(lease->ports, bytes, &parcel) || parcel.kind != PARCEL_MESSAGE)
+	if (!deliver_open(lease->ports, bytes, &parcel))
 		return;
+	if (parcel.kind != PARCEL_MESSAGE) { /* not for this channel */
+		metric_add(lease->ports->counters->parcels_kind, 1);
+		return;
+	}
 
 	bool from_here = parcel.node == lease->ports->bus_port->node(lease->ports->bus);
 	struct blob *frames = deliver_frames(lease->ports, &parcel);

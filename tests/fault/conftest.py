@@ -43,6 +43,7 @@ def pytest_runtest_makereport(item, call):
     report = (yield).get_result()
     rig = getattr(item, "funcargs", {}).get("rig")
     if report.failed and rig is not None:
+        rig.keeps_journal = True
         command = f"FAULT_SEED={rig.seed} /usr/bin/python3 -m pytest '{item.nodeid}' --all"
         report.sections.append(("again with the same seed", command))
         report.sections.append(("the journal of the peers", str(rig.swarm.journal)))
@@ -61,4 +62,5 @@ def rig(tmp_path, scale):
     rig = Rig(tmp_path, seed, scale)
     yield rig
     rig.stop()
-    rig.swarm.journal.unlink()
+    if not rig.keeps_journal:
+        rig.swarm.journal.unlink()

@@ -142,6 +142,7 @@ class Rig:
         self.redis = None
         self.nodes = []
         self.groups = {}  # the mesh of each
+        self.keeps_journal = False  # for whoever looks for the cause of a failure
         self.proxy = Proxy(directory, seed)
         self.swarm = Swarm(directory, seed)
 

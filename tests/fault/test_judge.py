@@ -377,5 +377,5 @@ def test_half_a_journal_is_refused(tmp_path):
 
 
 def test_the_names_are_those_of_the_header():
-    names = re.findall(r"^\tX\((\w+)\)", (ROOT / "tests/fault/journal.h").read_text(), re.MULTILINE)
+    names = re.findall(r"^\tX\((\w+)\)", (ROOT / "tests/fault/native/journal.h").read_text(), re.MULTILINE)
     assert names[: len(KINDS + ENDINGS)] == KINDS + ENDINGS

@@ -62,7 +62,7 @@ def test_a_storm_after_a_death(rig):
     record("F31", scale, "offline told", verdict.offline, "", "0")
     clean(verdict)
     assert verdict.offline == 0 and verdict.lost == 0, verdict.story()
-    assert in_after <= 15 and p99 <= 2
+    assert in_after <= 15 and p99 <= 2 + scale.spare
     assert redis_load <= 0.8
 
 
@@ -103,7 +103,7 @@ def test_rolling_restart_of_clients_that_move_first(rig):
     """F32: a client that opens its new connection before it closes the old one misses nothing."""
     scale = rig.scale
     rounds = scale.seconds(1, 10)
-    options = {"drain_seconds": scale.seconds(2, 10)}
+    options = {"drain_seconds": scale.seconds(2, 25)}
     rig.start_redis()
     nodes = rig.start_nodes(3, **options)
     rig.populate()

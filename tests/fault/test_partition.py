@@ -99,4 +99,4 @@ def test_between_a_node_and_its_clients(rig, network):  # noqa: F811
     record("F8", scale, "descriptors more than before", left, "", "<= 5")
     clean(verdict)
     assert verdict.offline == 20 * count, verdict.story()
-    assert told <= scale.ttl + 2
+    assert told <= scale.ttl + 2 and freed <= scale.ttl + 2 + scale.spare

@@ -588,6 +588,7 @@ static void node_create(unsigned form)
 		.mesh_peers_max = 8,
 		.agents_max = 4,
 		.message_bytes_max = 1 << 20,
+		.outbox_bytes_max = 1 << 22,
 		.joins_in_flight_max = 8,
 		.joins_waiting_max = 8,
 		.drop_types = "relay-log",

@@ -27,6 +27,7 @@ TEST_SECONDS = 180
 UNLIMITED = {"messages_per_second": 0, "bytes_per_second": 0, "presence_repeat_seconds": 0}
 
 relays = []
+servers = []
 numbers = itertools.count(1)
 
 
@@ -61,6 +62,8 @@ def pytest_runtest_makereport(item, call):
             text = relay.log(getattr(relay, "log_start", 0))
             if text:
                 report.sections.append((f"{relay.name} {relay.log_path}", text[-6000:]))
+        for server in servers:
+            report.sections.append((type(server).__name__, server.story()))
 
 
 @pytest.fixture(autouse=True)
@@ -128,10 +131,12 @@ def start_server(tmp_path):
         directory = tmp_path / f"{kind.__name__.lower()}-{len(started)}"
         directory.mkdir()
         started.append(kind(directory, **options))
+        servers.append(started[-1])
         return started[-1]
 
     yield start
     for server in started:
+        servers.remove(server)
         server.stop()
 
 

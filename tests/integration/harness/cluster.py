@@ -154,7 +154,7 @@ class Cluster:
         patience.until(self.is_ok, self.story)
 
     def story(self):
-        return "".join(f"{node.directory}:\n{node.log()[-2000:]}\n" for node in self.nodes)
+        return "".join(node.story() for node in self.nodes)
 
     # Changing it
 

@@ -53,6 +53,10 @@ class Process:
     def log_size(self):
         return os.path.getsize(self.log_path) if os.path.exists(self.log_path) else 0
 
+    def story(self):
+        """The end of its log."""
+        return f"{self.log_path}:\n{self.log()[-2000:]}\n"
+
     def signal(self, number):
         self.popen.send_signal(number)
 

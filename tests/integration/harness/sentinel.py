@@ -158,7 +158,7 @@ class SentinelSet:
         next(s for s in self.sentinels if s.is_awake()).call("SENTINEL", "FAILOVER", MASTER)
 
     def story(self):
-        return "".join(f"{p.directory}:\n{p.log()[-2000:]}\n" for p in self.sentinels + self.nodes)
+        return "".join(process.story() for process in self.sentinels + self.nodes)
 
     def stop(self):
         for process in self.sentinels + self.nodes:

@@ -6,7 +6,7 @@
 #pragma once
 
 #include "common/buffer.h"
-#include "fault/journal.h"
+#include "journal.h"
 
 struct heard {
 	enum record_kind kind; /* GOT_...; RECORD_JOINED for the answer to capabilities */

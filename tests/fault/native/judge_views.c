@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "common/memory.h"
-#include "fault/verdict.h"
+#include "verdict.h"
 
 #define ABSENCES_MAX 64 /* of one peer that are judged */
 

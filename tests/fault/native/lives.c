@@ -1,4 +1,4 @@
-#include "fault/lives.h"
+#include "lives.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 
 #include "common/memory.h"
-#include "fault/loop.h"
+#include "loop.h"
 
 static void add_time(struct times *times, uint64_t time_us)
 {

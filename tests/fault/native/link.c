@@ -1,4 +1,4 @@
-#include "fault/link.h"
+#include "link.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -8,7 +8,7 @@
 
 #include "common/list.h"
 #include "common/memory.h"
-#include "fault/loop.h"
+#include "loop.h"
 #include "websocket.h"
 
 #define READ_BYTES_MAX 65536

@@ -3,7 +3,7 @@
 
 #include <stdint.h>
 
-#include "fault/lives.h"
+#include "lives.h"
 
 struct rules {
 	uint64_t ttl_us; /* of the relay */

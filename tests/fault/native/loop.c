@@ -1,4 +1,4 @@
-#include "fault/loop.h"
+#include "loop.h"
 
 #include <errno.h>
 #include <stdarg.h>

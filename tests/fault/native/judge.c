@@ -9,9 +9,9 @@
 #include <string.h>
 
 #include "common/memory.h"
-#include "fault/console.h"
-#include "fault/loop.h"
-#include "fault/verdict.h"
+#include "console.h"
+#include "loop.h"
+#include "verdict.h"
 
 static struct {
 	const char *fault;

@@ -9,10 +9,10 @@
 
 #include "common/buffer.h"
 #include "common/clock.h"
-#include "fault/console.h"
-#include "fault/loop.h"
-#include "fault/peer.h"
-#include "fault/traffic.h"
+#include "console.h"
+#include "loop.h"
+#include "peer.h"
+#include "traffic.h"
 
 #define MS_MAX 86400000
 #define FILL_BYTES_MAX 65536

@@ -1,4 +1,4 @@
-#include "fault/peer.h"
+#include "peer.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -9,8 +9,8 @@
 #include "common/buffer.h"
 #include "common/clock.h"
 #include "common/memory.h"
-#include "fault/loop.h"
-#include "fault/speech.h"
+#include "loop.h"
+#include "speech.h"
 
 #define JOURNAL_RECORDS_MAX 32768 /* in memory */
 #define REFUSED_RETRY_MS 1000

@@ -17,10 +17,10 @@
 #include "common/clock.h"
 #include "common/list.h"
 #include "common/memory.h"
-#include "fault/console.h"
-#include "fault/dice.h"
-#include "fault/endpoint.h"
-#include "fault/loop.h"
+#include "console.h"
+#include "dice.h"
+#include "endpoint.h"
+#include "loop.h"
 
 #define FORWARDINGS_MAX 256
 #define NAME_BYTES_MAX 63

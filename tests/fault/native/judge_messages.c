@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "common/memory.h"
-#include "fault/verdict.h"
+#include "verdict.h"
 
 static struct {
 	uint64_t sent_direct, sent_broadcast, expected, delivered, duplicated, reordered, forged;

@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "fault/journal.h"
+#include "journal.h"
 
 #define NEVER_US UINT64_MAX
 

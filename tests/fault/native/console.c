@@ -1,4 +1,4 @@
-#include "fault/console.h"
+#include "console.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "common/buffer.h"
-#include "fault/loop.h"
+#include "loop.h"
 
 static const struct command *commands;
 static struct buffer input;

@@ -8,10 +8,10 @@
 #include <stdint.h>
 
 #include "common/timers.h"
-#include "fault/dice.h"
-#include "fault/endpoint.h"
-#include "fault/journal.h"
-#include "fault/link.h"
+#include "dice.h"
+#include "endpoint.h"
+#include "journal.h"
+#include "link.h"
 
 #define PEERS_MAX 16384
 #define GROUPS_MAX 256

@@ -1,4 +1,4 @@
-#include "fault/speech.h"
+#include "speech.h"
 
 /* Takes the word off the begin of the text, if it is there. */
 static bool eat(struct slice *text, struct slice word)

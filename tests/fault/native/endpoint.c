@@ -1,4 +1,4 @@
-#include "fault/endpoint.h"
+#include "endpoint.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

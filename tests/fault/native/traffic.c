@@ -1,8 +1,8 @@
-#include "fault/traffic.h"
+#include "traffic.h"
 
 #include "common/clock.h"
-#include "fault/loop.h"
-#include "fault/peer.h"
+#include "loop.h"
+#include "peer.h"
 
 #define TICK_MS 2
 #define BEHIND_MS_MAX \

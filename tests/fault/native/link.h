@@ -5,8 +5,8 @@
 #pragma once
 
 #include "common/text.h"
-#include "fault/endpoint.h"
-#include "fault/journal.h"
+#include "endpoint.h"
+#include "journal.h"
 
 struct link;
 
