@@ -276,6 +276,10 @@ static void say_hello(void *context)
 {
 	struct visit *visit = context;
 
+	if (visit->joined) { /* it announced something new, and was refused */
+		say(visit, speech_presence(&text, visit->peer->number, visit->peer->version));
+		return;
+	}
 	visit->answers = 0;
 	visit->refused = false;
 	say(visit, speech_capabilities(&text, true));
