@@ -224,3 +224,62 @@ def test_in_the_keys(rig, spoil):
     clean(verdict)
     assert before == 0 and rig.judge(until=until).lost == 0, verdict.story()
     assert told <= rig.scale.ttl + 2
+
+
+GREETING_BYTES = 1500  # of what Redis says first on a connection
+
+
+def reconnect(rig, how="reset"):
+    for node in rig.nodes:
+        rig.proxy("cut", node.way, how)
+
+
+def set_all(rig, *mode):
+    for node in rig.nodes:
+        rig.proxy("set", node.way, "down", *mode)
+
+
+def test_on_the_wire(rig):
+    """
+    F36: answers with a wrong bit, and answers that end in the middle: a connection that can't be
+    understood is given up, and the next good one is as if nothing had been.
+    """
+    start(rig)
+    rig.hush()
+    dice = random.Random(rig.seed)
+    rounds = rig.scale.seconds(20, 500)
+    for _ in range(rounds):
+        for node in rig.nodes:
+            rig.proxy("set", node.way, "down", "pass")
+            rig.proxy("set", node.way, "down", "flip", dice.randrange(GREETING_BYTES))
+        reconnect(rig)
+        rig.hold(dice.uniform(0.05, 0.4))
+        assert all(node.running for node in rig.nodes)
+    for _ in range(rounds):
+        set_all(rig, "pass")
+        set_all(rig, "throttle", dice.randrange(1000, 50_000))
+        reconnect(rig)
+        rig.hold(dice.uniform(0.05, 0.4))
+        reconnect(rig, "end")
+        assert all(node.running for node in rig.nodes)
+    set_all(rig, "pass")
+    reconnect(rig)
+    healed = time.monotonic()
+    patience.until(lambda: all(node.is_ready() for node in rig.nodes), "all ready")
+    ready = time.monotonic() - healed
+    rig.hold(3)  # `resync` is spread over 2 s
+    exact_from = time.monotonic() * 1000
+    rig.all_know_each_other()
+    rig.talk()
+    rig.hold(rig.scale.ttl + 2)
+    rig.hush()
+    verdict = rig.judge()
+    after = rig.judge(**{"from": exact_from})
+    ended = sum(verdict[name] for name in verdict if name.startswith("ended_"))
+    record("F36", rig.scale, f"{2 * rounds} bad connections: nodes that crashed", 0, "", "0")
+    record("F36", rig.scale, f"{2 * rounds} bad connections: ready after a good one", ready, "s", "<= 6")
+    record("F36", rig.scale, f"{2 * rounds} bad connections: offline told", verdict.offline, "", "0")
+    clean(verdict)
+    assert ended == 0 and verdict.offline == 0, verdict.story()
+    assert after.lost == 0 and after.expected > 0, after.story()
+    assert ready <= 6
