@@ -2,7 +2,9 @@
  * The happy path: ZRANGE gives the ids; HMGET, 500 at a time, what each announced.
  *
  * Failures: the session ends, the topic is closed or moves under way: load_end(), and the answers
- * that are to come free it. Redis refuses a command: begun anew a second later.
+ * that are to come free it. Redis refuses a command: begun anew a second later. In the place of the
+ * index, or of a peer's key, is something of another type, which is not ours: it does not count, and
+ * the index goes, since nobody is announced before it has been read (the scripts mend the rest).
  *
  * While Redis is younger than the hold-off, nodes announce their peers without an event. So what is
  * loaded then is loaded once more when that is over.
@@ -139,13 +141,18 @@ static void next_chunk(struct load *load)
 
 /* ---- Answers */
 
+static bool is_foreign(const redisReply *reply)
+{
+	return slice_starts(reply_text(reply), SLICE("WRONGTYPE "));
+}
+
 static void on_peer(void *context, enum answer answer, const redisReply *reply)
 {
 	struct load *load = context;
 	const redisReply *presence = reply_item(reply, 0);
 	size_t place = load->answered++;
 
-	load->failed = load->failed || answer != ANSWER_OK;
+	load->failed = load->failed || (answer != ANSWER_OK && !is_foreign(reply));
 	if (answer == ANSWER_OK && !load->ended && presence != NULL &&
 	    presence->type == REDIS_REPLY_STRING)
 		mesh_load_peer(topic_owner(load->topic), blob_slice(load->ids[place]),
@@ -170,10 +177,26 @@ static void take_ids(struct load *load, const redisReply *reply)
 	}
 }
 
+static void on_deleted(void *context, enum answer answer, const redisReply *reply)
+{
+	(void)context;
+	(void)answer;
+	(void)reply;
+}
+
+static void delete_index(const struct load *load)
+{
+	const struct slice words[] = {SLICE("DEL"), topic_index(load->topic)};
+
+	session_ask(topic_link(load->topic)->session, words, 2, on_deleted, NULL);
+}
+
 static void on_index(void *context, enum answer answer, const redisReply *reply)
 {
 	struct load *load = context;
 
+	if (answer == ANSWER_ERROR && is_foreign(reply))
+		delete_index(load);
 	load->failed = answer != ANSWER_OK;
 	if (!load->failed && !load->ended)
 		take_ids(load, reply);

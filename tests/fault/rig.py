@@ -227,9 +227,9 @@ class Rig:
         self.swarm("direct", group, to, self.scale.direct if direct is None else direct)
         self.swarm("broadcast", group, self.scale.broadcast if broadcast is None else broadcast)
 
-    def hush(self, group="*", to="*", seconds=10):
+    def hush(self, seconds=10):
         """Nobody says anything more, and what was said has arrived or is lost."""
-        self.talk(0, 0, group, to)
+        self.swarm("hush")
         self.settle(seconds)
 
     def settle(self, seconds=10):

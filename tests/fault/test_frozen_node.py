@@ -23,12 +23,6 @@ def start(rig, **options):
     return near, far
 
 
-def hush(rig, near):
-    for node in near:
-        rig.talk(0, 0, node.group)
-    rig.settle()
-
-
 @pytest.mark.parametrize("long", [False, True], ids=["moment", "longer-than-ttl"])
 def test_stood_still(rig, long):
     """
@@ -59,7 +53,7 @@ def test_stood_still(rig, long):
     rig.hold(1)
     exact_from = time.monotonic() * 1000
     rig.hold(ttl + 2)
-    hush(rig, near)
+    rig.hush()
     verdict = rig.judge(told=(seconds + 10) * 1000, ttl=ttl * 1000)
     # What was on its way to a socket when it froze is delivered; what came later is old by now.
     late = scale.seconds(1.5, 10 if long else 5)

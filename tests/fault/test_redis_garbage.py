@@ -139,3 +139,147 @@ def test_on_the_channels(rig):
     clean(verdict)
     assert not wrong, wrong
     assert verdict.lost == 0 and verdict.offline == 0 and lost == 0, verdict.story()
+
+
+INDEX = "relay:{mesh-0}:peers"
+
+
+def key(peer):
+    return "relay:{mesh-0}:peer:p%d" % peer
+
+
+def spoil_peers(call):
+    """What is in the place of a peer's key, or in it."""
+    (lease,) = [field for field in call("HKEYS", key(6)) if field.startswith("n:")]
+    for peer, command in enumerate(["SET", "RPUSH", "SADD"]):
+        call("DEL", key(peer))
+        call(command, key(peer), "x")
+    call("DEL", key(3))
+    call("HSET", key(4), lease, "soon")
+    call("HSET", key(5), "seen", "yesterday")
+    call("HSET", key(6), "n:0000000000000000", "never")
+
+
+def replace_index(call):
+    call("SET", INDEX, "x")
+
+
+def delete_index(call):
+    call("DEL", INDEX)
+
+
+def thin_index(call):
+    for peer in range(10):
+        call("ZREM", INDEX, f"p{peer}")
+
+
+def fill_index(call):
+    for score in ("-inf", 0, 1e15, "inf"):
+        for id in ("ghost", "ghost\np0", "\np1", "", "x" * 1000, b"\xff\xfe\x00", '"},{"'):
+            call("ZADD", INDEX, score, id)
+
+
+SPOILED = [spoil_peers, replace_index, delete_index, thin_index, fill_index]
+
+
+def is_mended(rig, peers):
+    ids = {f"p{n}" for n in range(peers)}
+    return (
+        rig.redis.call("TYPE", INDEX) == "zset"
+        and ids <= set(rig.redis.call("ZRANGE", INDEX, 0, -1))
+        and all(rig.redis.call("TYPE", key(peer)) == "hash" for peer in range(10))
+    )
+
+
+@pytest.mark.parametrize("spoil", SPOILED, ids=lambda spoil: spoil.__name__)
+def test_in_the_keys(rig, spoil):
+    """
+    F36: what is not ours in our keys, or is missing there, is mended by the next sign of life of each
+    peer. Nobody is told anything wrong, newcomers on a new node see all, and who goes is missed.
+    """
+    nodes = start(rig)
+    peers = 3 * rig.scale.peers
+    spoil(rig.redis.call)
+    begin = time.monotonic()
+    late = rig.start_nodes(1)[0]  # its roster comes from there
+    rig.join_group(late.group, 5, late.group)
+    patience.until(lambda: is_mended(rig, peers + 5), "all keys to be mended")
+    mended = time.monotonic() - begin
+    rig.all_know_each_other()
+    rig.hold(rig.scale.ttl + 2)
+    listed = late.request("POST", "/invocations?mesh=mesh-0").json["peers"]
+    assert {f"p{n}" for n in range(peers + 5)} <= set(listed)
+    before = rig.swarm.count()["GOT_OFFLINE"]
+    gone = rig.scale.peers
+    until = time.monotonic() * 1000 - 500
+    rig.swarm("vanish", nodes[0].group)
+    expected = before + gone * (peers + 5 - gone)
+    rig.swarm.until(lambda counts: counts["GOT_OFFLINE"] >= expected, "their end", seconds=rig.scale.ttl + 15)
+    rig.hush()
+    verdict = rig.judge()
+    told = verdict.offline_after_vanished["max_ms"] / 1000
+    record("F36", rig.scale, f"{spoil.__name__}: mended", mended, "s", "")
+    record("F36", rig.scale, f"{spoil.__name__}: offline of who is there", before, "", "0")
+    record("F36", rig.scale, f"{spoil.__name__}: the next offline told", told, "s", f"<= {rig.scale.ttl + 2}")
+    clean(verdict)
+    assert before == 0 and rig.judge(until=until).lost == 0, verdict.story()
+    assert told <= rig.scale.ttl + 2
+
+
+GREETING_BYTES = 1500  # of what Redis says first on a connection
+
+
+def reconnect(rig, how="reset"):
+    for node in rig.nodes:
+        rig.proxy("cut", node.way, how)
+
+
+def set_all(rig, *mode):
+    for node in rig.nodes:
+        rig.proxy("set", node.way, "down", *mode)
+
+
+def test_on_the_wire(rig):
+    """
+    F36: answers with a wrong bit, and answers that end in the middle: a connection that can't be
+    understood is given up, and the next good one is as if nothing had been.
+    """
+    start(rig)
+    rig.hush()
+    dice = random.Random(rig.seed)
+    rounds = rig.scale.seconds(20, 500)
+    for _ in range(rounds):
+        for node in rig.nodes:
+            rig.proxy("set", node.way, "down", "pass")
+            rig.proxy("set", node.way, "down", "flip", dice.randrange(GREETING_BYTES))
+        reconnect(rig)
+        rig.hold(dice.uniform(0.05, 0.4))
+        assert all(node.running for node in rig.nodes)
+    for _ in range(rounds):
+        set_all(rig, "pass")
+        set_all(rig, "throttle", dice.randrange(1000, 50_000))
+        reconnect(rig)
+        rig.hold(dice.uniform(0.05, 0.4))
+        reconnect(rig, "end")
+        assert all(node.running for node in rig.nodes)
+    set_all(rig, "pass")
+    reconnect(rig)
+    healed = time.monotonic()
+    patience.until(lambda: all(node.is_ready() for node in rig.nodes), "all ready")
+    ready = time.monotonic() - healed
+    rig.hold(3)  # `resync` is spread over 2 s
+    exact_from = time.monotonic() * 1000
+    rig.all_know_each_other()
+    rig.talk()
+    rig.hold(rig.scale.ttl + 2)
+    rig.hush()
+    verdict = rig.judge()
+    after = rig.judge(**{"from": exact_from})
+    ended = sum(verdict[name] for name in verdict if name.startswith("ended_"))
+    record("F36", rig.scale, f"{2 * rounds} bad connections: nodes that crashed", 0, "", "0")
+    record("F36", rig.scale, f"{2 * rounds} bad connections: ready after a good one", ready, "s", "<= 6")
+    record("F36", rig.scale, f"{2 * rounds} bad connections: offline told", verdict.offline, "", "0")
+    clean(verdict)
+    assert ended == 0 and verdict.offline == 0, verdict.story()
+    assert after.lost == 0 and after.expected > 0, after.story()
+    assert ready <= 6

@@ -21,7 +21,8 @@ INDEX, CHANNEL, TRACE_KEY = MESH + "peers", MESH + "broadcast", MESH + "trace"
 TRACE = """
 local real, declared, clock, sent, after = redis, {}, nil, {}, {}
 for _, key in ipairs(KEYS) do declared[key] = true end
-local redis = {call = function(name, key, ...)
+local redis = {}
+redis.call = function(name, key, ...)
   if name == 'TIME' then clock = real.call('TIME') return clock end
   if not declared[key] then error({err = 'ERR not in KEYS: ' .. tostring(key)}) end
   if name:find('PUBLISH') then
@@ -29,7 +30,11 @@ local redis = {call = function(name, key, ...)
     sent[#sent + 1] = frame:sub(1, 1) == 'F' and frame or 'A'
   end
   return real.call(name, key, ...)
-end}
+end
+redis.pcall = function(name, key, ...)
+  if not declared[key] then error({err = 'ERR not in KEYS: ' .. tostring(key)}) end
+  return real.pcall(name, key, ...)
+end
 local function script()
 %s
 end

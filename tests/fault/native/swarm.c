@@ -333,6 +333,14 @@ static bool command_broadcast(char **words, size_t count)
 	return true;
 }
 
+static bool command_hush(char **words, size_t count)
+{
+	(void)words, (void)count;
+	traffic_end();
+	console_ok("silence");
+	return true;
+}
+
 /* What became of it */
 
 static const char *const kind_names[] = {
@@ -431,6 +439,7 @@ static const struct command commands[] = {
 	{"back", "GROUP", command_back},
 	{"direct", "GROUP TO-GROUP PER_SECOND [FILL_BYTES]", command_direct},
 	{"broadcast", "GROUP PER_SECOND [FILL_BYTES]", command_broadcast},
+	{"hush", "", command_hush},
 	{"count", "GROUP", command_count},
 	{"views", "GROUP", command_views},
 	{"flush", "", command_flush},

@@ -99,7 +99,7 @@ bool traffic_set(struct range from, struct range to, uint64_t per_second, size_t
 			streams[i] = streams[--stream_count];
 		return true;
 	}
-	if (stream_count == 0) {
+	if (!timer_is_set(&tick)) {
 		timer_init(&tick, on_tick, NULL);
 		timer_set(loop_timers(), &tick, TICK_MS);
 		ticked_us = clock_mono_us();
@@ -109,4 +109,10 @@ bool traffic_set(struct range from, struct range to, uint64_t per_second, size_t
 	streams[i].per_second = per_second;
 	streams[i].fill_bytes = fill_bytes;
 	return true;
+}
+
+void traffic_end(void)
+{
+	stream_count = 0;
+	timer_stop(loop_timers(), &tick);
 }

@@ -19,3 +19,6 @@ struct range {
  * 0 a second is nothing. Returns false if there are too many streams.
  */
 bool traffic_set(struct range from, struct range to, uint64_t per_second, size_t fill_bytes);
+
+/* Nobody says anything more. */
+void traffic_end(void);
