@@ -25,12 +25,17 @@ def pytest_addoption(parser):
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "long: takes minutes; only with --all")
+    config.addinivalue_line("markers", "plain(reason): not with sanitizers")
     for program in (BINARY, FOLDER / "swarm"):
         if not program.exists():
             raise pytest.UsageError(f"{program} is not there: build it")
 
 
 def pytest_collection_modifyitems(config, items):
+    if b"__asan_init" in BINARY.read_bytes():
+        for item in items:
+            if mark := item.get_closest_marker("plain"):
+                item.add_marker(pytest.mark.skip(reason=mark.args[0]))
     if config.getoption("--all"):
         return
     long = [item for item in items if item.get_closest_marker("long")]

@@ -38,6 +38,7 @@ def hear(rig, offline, of_whom):
     )
 
 
+@pytest.mark.plain("libfaketime has to come first, and so has AddressSanitizer")
 @pytest.mark.parametrize("which", CLOCKS)
 def test_clocks(rig, tmp_path, which):
     """

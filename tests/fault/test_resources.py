@@ -81,6 +81,7 @@ def memory():
     limit.close()
 
 
+@pytest.mark.plain("AddressSanitizer takes memory of its own")
 def test_little_memory(rig, scale, memory):
     """F29: with bounds that fit into it, a node refuses what is too much, and is not killed."""
     room = 96 << 20
@@ -132,6 +133,7 @@ def serve_somebody(relay):
     join(relay, "somebody").hang_up()
 
 
+@pytest.mark.plain("AddressSanitizer allocates in malloc's place")
 def test_an_allocation_fails_at_the_start(rig, scale, tmp_path):
     """F29: the process ends with a message; it never goes on half made, and never hangs."""
     compiler = shutil.which("cc")
