@@ -107,7 +107,7 @@ class Loading(Trouble):
     options = ["--loading-process-events-interval-bytes", 1024]
 
     def begin(self):
-        delay_us = int(self.rig.outage * 1e6 / self.KEYS)
+        delay_us = int((self.rig.outage + 2) * 1e6 / self.KEYS)
         self.call("EVAL", "for n = 1, ARGV[1] do redis.call('SET', 'other:' .. n, '') end", 0, self.KEYS)
         self.call("SAVE")
         self.redis.kill()
