@@ -92,7 +92,7 @@ def restart(rig, node, **options):
     """Drains it, and starts another in its place when it is gone, as a rolling update does."""
     rig.swarm("rotation", node.group, "out")
     node.terminate()
-    assert node.wait() == 0
+    assert node.wait(options["drain_seconds"] + 20) == 0
     new = rig.spawn_node(type(node), **options)
     new.group = node.group
     rig.introduce(new)
