@@ -50,6 +50,7 @@ static struct hub_settings hub_settings(const struct options *options)
 		.mesh_peers_max = options->mesh_peers_max,
 		.agents_max = options->agents_max,
 		.message_bytes_max = options->message_bytes_max,
+		.outbox_bytes_max = options->outbox_bytes_max,
 		.messages_per_second = options->messages_per_second,
 		.bytes_per_second = options->bytes_per_second,
 		.joins_in_flight_max = options->joins_in_flight_max,

@@ -17,6 +17,7 @@ struct inbox {
 	struct topic *topic; /* counted */
 	struct lease *owner;
 	unsigned references;
+	bool untold;
 	struct blob *key;                  /* also the channel */
 	size_t peer_bytes;                 /* the end of it */
 	struct subscription *subscription; /* NULL: not to be heard */
@@ -116,6 +117,16 @@ void inbox_unref(struct inbox *inbox)
 	blob_unref(inbox->key);
 	topic_unref(inbox->topic);
 	free(inbox);
+}
+
+void inbox_set_untold(struct inbox *inbox, bool untold)
+{
+	inbox->untold = untold;
+}
+
+bool inbox_is_untold(const struct inbox *inbox)
+{
+	return inbox->untold;
 }
 
 struct topic *inbox_topic(const struct inbox *inbox)

@@ -14,6 +14,13 @@ struct inbox *inbox_open(struct topic *topic, struct slice peer, struct lease *o
 void inbox_close(struct inbox *inbox, bool leave);
 void inbox_listen(struct inbox *inbox, bool on);
 
+/*
+ * Whether its peer came online in Redis, or may have, without the mesh being told: an announcement
+ * without an event was answered so, or not at all.
+ */
+void inbox_set_untold(struct inbox *inbox, bool untold);
+bool inbox_is_untold(const struct inbox *inbox);
+
 /* The topic has moved to another link. */
 void inbox_moved(struct inbox *inbox);
 

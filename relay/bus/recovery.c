@@ -11,7 +11,8 @@
  *	             hear us
  *	DONE         what was published meanwhile leaves
  *
- * Failures: the session ends or the topic moves: recovery_stop(), and all of it anew. Redis refuses
+ * Failures: the session ends or the topic moves: recovery_stop(), and all of it anew; who was to be
+ * announced aloud, or whose quiet announcement has no answer, is announced aloud then. Redis refuses
  * an announce (it is full): the lease will be found gone by its next refresh, and be announced then.
  *
  * All recoveries of a link share CALLS_MAX calls under way; who gets none waits for its turn.
@@ -134,15 +135,22 @@ static void go_on(struct recovery *recovery);
 static void on_announced(struct recovery *recovery, const struct claim *claim)
 {
 	struct lease *owner = inbox_owner(claim->inbox);
-	struct link *link = recovery->link;
 
 	if (owner == NULL)
 		return;
 	if (claim->answer == ANNOUNCE_TAKEN)
 		lease_answered(owner, ANNOUNCE_TAKEN);
-	else if (claim->answer == ANNOUNCE_ONLINE && !claim->loud &&
-	         session_redis_age_ms(link->session) >= shared_hold_off_ms(link->shared))
+	else if (claim->answer == ANNOUNCE_ONLINE && inbox_is_untold(claim->inbox))
 		queue_add(&recovery->loud, claim->inbox);
+}
+
+/* Of those whom a young Redis has just lost, nobody was told that they are offline. */
+static bool is_untold(const struct link *link, const struct claim *claim)
+{
+	if (claim->answer == ANNOUNCE_LOST)
+		return true;
+	return claim->answer == ANNOUNCE_ONLINE && !claim->loud &&
+	       session_redis_age_ms(link->session) >= shared_hold_off_ms(link->shared);
 }
 
 static void next_turn(struct link *link)
@@ -161,6 +169,10 @@ static void on_answer(void *context, struct list *claims)
 
 	free(context);
 	call.link->recovery_calls--;
+	LIST_EACH(claims, link) {
+		const struct claim *claim = LIST_ENTRY(link, struct claim, link);
+		inbox_set_untold(claim->inbox, is_untold(call.link, claim));
+	}
 	if (call.round == recovery->round) {
 		recovery->calls--;
 		LIST_EACH(claims, link)
@@ -182,7 +194,7 @@ static bool gather(struct queue *queue, bool aloud, struct list *quiet, struct l
 		struct announcement announcement;
 		struct lease *owner = inbox_owner(inbox);
 		if (owner != NULL && lease_restate(owner, &announcement)) {
-			announcement.loud = announcement.loud || aloud;
+			announcement.loud = announcement.loud || aloud || inbox_is_untold(inbox);
 			struct claim *claim = claim_create(inbox, &announcement);
 			list_append(announcement.loud ? loud : quiet, &claim->link);
 			count++;

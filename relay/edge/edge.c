@@ -134,6 +134,16 @@ static void on_lws_log(int level, const char *line)
 	log_warn("libwebsockets", LOG_SLICE("message", ((struct slice){line, size})));
 }
 
+/* lws must not see an allocation fail any more than we do: it does not look at all of them. */
+static void *allocate(void *memory, size_t size, const char *reason)
+{
+	(void)reason;
+	if (size > 0)
+		return mem_resize(memory, size);
+	free(memory);
+	return NULL;
+}
+
 static void raise_descriptor_limit(struct edge_settings *settings)
 {
 	struct rlimit limit;
@@ -191,6 +201,7 @@ static bool create_lws(struct edge *edge)
 	};
 
 	lws_set_log_level(LLL_ERR, on_lws_log);
+	lws_set_allocator(allocate);
 	edge->lws = lws_create_context(&info);
 	if (edge->lws == NULL)
 		return false;

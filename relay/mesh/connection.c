@@ -198,7 +198,7 @@ static void part(struct connection *connection)
 
 	timer_stop(connection->ports->timers, &connection->timer);
 	connection->change_due = false;
-	hold_clear(&connection->hold);
+	hold_release(&connection->hold, NULL, NULL);
 	if (connection->state == CONNECTION_JOINED)
 		mesh_unseat(connection->mesh, connection->seat);
 	connection->lease = NULL;
@@ -264,8 +264,10 @@ void connection_hold_back(struct connection *connection)
 	mesh_hold_back(connection->mesh, &connection->held_back);
 }
 
-static void deliver(struct connection *connection, struct blob *frames)
+static void deliver(void *context, struct blob *frames)
 {
+	struct connection *connection = context;
+
 	connection->ports->edge->send(connection->socket, frames, 0, frames->size, false);
 	metric_add(connection->ports->counters->messages_delivered, 1);
 }
@@ -277,16 +279,6 @@ void connection_send(struct connection *connection, struct blob *frames)
 	else if (connection->state == CONNECTION_JOINING &&
 	         !hold_add(&connection->hold, frames, HELD_BYTES_MAX))
 		metric_add(connection->ports->counters->messages_not_held, 1);
-}
-
-static void deliver_held(struct connection *connection)
-{
-	struct blob *frames;
-
-	while ((frames = hold_take(&connection->hold)) != NULL) {
-		deliver(connection, frames);
-		blob_unref(frames);
-	}
 }
 
 void connection_notify(struct connection *connection, struct buffer *notice)
@@ -410,7 +402,7 @@ void connection_joined(struct connection *connection)
 	connection->state = CONNECTION_JOINED;
 	mesh_seat(connection->mesh, connection, connection->lease, connection->socket,
 	          !connection->accepts_events);
-	deliver_held(connection);
+	hold_release(&connection->hold, deliver, connection);
 	resume_reading(connection, PAUSED_JOINING);
 
 	/* It joined on what another connection of the peer announced. */
@@ -419,11 +411,19 @@ void connection_joined(struct connection *connection)
 		announce_change(connection);
 }
 
-void connection_join_failed(struct connection *connection, enum error_code code,
+static void refuse_presence(struct connection *connection, enum error_code code,
                             const char *message)
 {
 	struct envelope envelope;
 
+	if (envelope_read(blob_slice(connection->presence), &envelope) == ENVELOPE_OK)
+		connection_error(connection, code, message, &envelope,
+		                 code == ERROR_BUS_UNAVAILABLE ? "no" : NULL);
+}
+
+void connection_join_failed(struct connection *connection, enum error_code code,
+                            const char *message)
+{
 	if (connection->state == CONNECTION_JOINED) {
 		mesh_unseat(connection->mesh, connection->seat);
 		connection->opened_ms = now_ms(connection);
@@ -431,14 +431,23 @@ void connection_join_failed(struct connection *connection, enum error_code code,
 	connection->state = CONNECTION_NEW;
 	connection->lease = NULL;
 	connection->change_due = false;
-	hold_clear(&connection->hold);
-	if (envelope_read(blob_slice(connection->presence), &envelope) == ENVELOPE_OK)
-		connection_error(connection, code, message, &envelope,
-		                 code == ERROR_BUS_UNAVAILABLE ? "no" : NULL);
+	hold_release(&connection->hold, NULL, NULL);
+	refuse_presence(connection, code, message);
 	blob_unref(connection->id);
 	connection->id = NULL;
 	wait_for_presence(connection);
 	resume_reading(connection, PAUSED_JOINING);
+}
+
+void connection_change_failed(struct connection *connection)
+{
+	struct presence mine;
+
+	if (connection->state == CONNECTION_JOINED &&
+	    presence_read(blob_slice(connection->presence), &mine) &&
+	    !roster_agrees(connection, mine.data))
+		refuse_presence(connection, ERROR_BUS_UNAVAILABLE,
+		                "the presence could not be stored, try again");
 }
 
 static void on_timer(void *context)

@@ -46,6 +46,9 @@ struct connection *connection_of_hold_link(struct list *link);
 /* The peer is online: the connection gets the roster, and from now on messages. */
 void connection_joined(struct connection *connection);
 
+/* A changed presence of the peer could not be announced, perhaps this connection's. */
+void connection_change_failed(struct connection *connection);
+
 /* The peer could not be announced: the connection is as before its presence. */
 void connection_join_failed(struct connection *connection, enum error_code code,
                             const char *message);

@@ -40,6 +40,7 @@ struct counters *counters_create(void)
 	counters->parcels_malformed = unread("malformed");
 	counters->parcels_version = unread("version");
 	counters->parcels_kind = unread("kind");
+	counters->parcels_size = unread("size");
 	for (enum error_code code = 0; code < ERROR_COUNT; code++)
 		counters->errors[code] =
 			metric_counter("p2p_relay_errors_total", "Errors told to clients, by code.",

@@ -16,6 +16,7 @@ struct counters {
 	struct metric *parcels_malformed;
 	struct metric *parcels_version;
 	struct metric *parcels_kind;
+	struct metric *parcels_size;
 	struct metric *errors[ERROR_COUNT];
 	struct histogram *latency;
 };

@@ -7,5 +7,15 @@
 /* Reads a parcel; one that is not for this build is counted, and logged once. Returns false then. */
 bool deliver_open(const struct ports *ports, struct slice bytes, struct parcel *parcel);
 
+/*
+ * Takes the next presence off a PARCEL_PRESENCE body (a copy of it). What can't be one is passed over,
+ * and counted.
+ */
+bool deliver_presence(const struct ports *ports, struct slice *records, struct slice *id,
+                      struct slice *message);
+
+/* The same for what Redis keeps of a peer. */
+bool deliver_is_presence(const struct ports *ports, struct slice id, struct slice message);
+
 /* Returns owned: a PARCEL_MESSAGE's body, framed. Its age is put down in the latency histogram. */
 struct blob *deliver_frames(const struct ports *ports, const struct parcel *parcel);

@@ -28,23 +28,15 @@ bool hold_add(struct hold *hold, struct blob *frames, size_t bytes_max)
 	return true;
 }
 
-struct blob *hold_take(struct hold *hold)
+void hold_release(struct hold *hold, hold_use *use, void *context)
 {
-	if (list_empty(&hold->frames))
-		return NULL;
-
-	struct held *held = LIST_ENTRY(hold->frames.next, struct held, link);
-	struct blob *frames = held->frames;
-	list_remove(&held->link);
-	free(held);
-	hold->bytes -= frames->size;
-	return frames;
-}
-
-void hold_clear(struct hold *hold)
-{
-	struct blob *frames;
-
-	while ((frames = hold_take(hold)) != NULL)
-		blob_unref(frames);
+	LIST_EACH(&hold->frames, link) {
+		struct held *held = LIST_ENTRY(link, struct held, link);
+		list_remove(link);
+		if (use != NULL)
+			use(context, held->frames);
+		blob_unref(held->frames);
+		free(held);
+	}
+	hold->bytes = 0;
 }

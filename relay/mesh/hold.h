@@ -20,7 +20,6 @@ void hold_init(struct hold *hold);
  */
 bool hold_add(struct hold *hold, struct blob *frames, size_t bytes_max);
 
-/* Returns the oldest, owned; NULL if there is none. */
-struct blob *hold_take(struct hold *hold);
-
-void hold_clear(struct hold *hold);
+/* Lets go of all, the oldest first. `use` may be NULL; the frames are borrowed for the call. */
+typedef void hold_use(void *context, struct blob *frames);
+void hold_release(struct hold *hold, hold_use *use, void *context);

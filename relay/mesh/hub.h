@@ -20,6 +20,7 @@ struct hub_settings {
 	uint64_t mesh_peers_max;
 	uint64_t agents_max;          /* per peer */
 	uint64_t message_bytes_max;   /* only told to clients; the edge enforces it */
+	uint64_t outbox_bytes_max;    /* of the edge: what is larger can't be sent to anybody */
 	uint64_t messages_per_second; /* per connection, 0 = no limit */
 	uint64_t bytes_per_second;    /* per connection, 0 = no limit */
 	uint64_t joins_in_flight_max; /* announces of newcomers awaiting their answer */

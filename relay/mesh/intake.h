@@ -8,8 +8,5 @@
 
 struct connection;
 
-/* A presence is kept in Redis and repeated to many: it must be small. */
-#define PRESENCE_BYTES_MAX 8192
-
 /* Takes one text message of a connection that is not closing. */
 void intake_receive(struct connection *connection, struct slice message);

@@ -251,6 +251,14 @@ static void forget_pending(struct lease *lease)
 	lease->pending = NULL;
 }
 
+/* Redis is full: the peer stays what it was, and who said otherwise is told. */
+static void refuse_pending(struct lease *lease)
+{
+	forget_pending(lease);
+	LIST_EACH(&lease->connections, link)
+		connection_change_failed(connection_of_lease_link(link));
+}
+
 /* Redis forgot the peer already: there is no end of the lease to be told. */
 static void close_silent(struct lease *lease)
 {
@@ -279,7 +287,7 @@ void lease_answered(struct lease *lease, enum announce_answer answer)
 			fail(lease, ERROR_BUS_UNAVAILABLE,
 			     "the presence could not be stored, try again");
 		else if (lease->in_flight == 0)
-			forget_pending(lease);
+			refuse_pending(lease);
 		return;
 	case ANNOUNCE_LOST:
 		if (lease->state == LEASE_ANNOUNCING) {
@@ -400,8 +408,12 @@ void lease_receive(struct lease *lease, struct slice bytes)
 {
 	struct parcel parcel;
 
-	if (!deliver_open(lease->ports, bytes, &parcel) || parcel.kind != PARCEL_MESSAGE)
+	if (!deliver_open(lease->ports, bytes, &parcel))
 		return;
+	if (parcel.kind != PARCEL_MESSAGE) { /* not for this channel */
+		metric_add(lease->ports->counters->parcels_kind, 1);
+		return;
+	}
 
 	bool from_here = parcel.node == lease->ports->bus_port->node(lease->ports->bus);
 	struct blob *frames = deliver_frames(lease->ports, &parcel);

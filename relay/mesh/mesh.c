@@ -431,8 +431,6 @@ static void add_news(struct mesh *mesh, struct buffer *block, struct slice id, s
 static void take_presence(struct mesh *mesh, struct buffer *block, struct slice id,
                           struct slice message, uint64_t seen_ms)
 {
-	if (!name_is_id(id))
-		return;
 	if (roster_put(mesh->roster, id, message, seen_ms, now_ms(mesh)))
 		add_news(mesh, block, id, message);
 
@@ -450,7 +448,7 @@ static void receive_presences(struct mesh *mesh, const struct parcel *parcel)
 	struct slice message;
 	struct slice id;
 
-	while (parcel_next_presence(&records, &id, &message))
+	while (deliver_presence(mesh->ports, &records, &id, &message))
 		take_presence(mesh, &block, id, message, parcel->time_ms);
 	send_block(mesh, &block);
 	buffer_fini(&block);
@@ -531,7 +529,9 @@ void mesh_load_begin(struct mesh *mesh)
 
 void mesh_load_peer(struct mesh *mesh, struct slice id, struct slice presence, uint64_t seen_ms)
 {
-	if (!name_is_id(id) || !roster_load_put(mesh->roster, id, presence, seen_ms, now_ms(mesh)))
+	bool readable = presence.data == NULL || deliver_is_presence(mesh->ports, id, presence);
+
+	if (!readable || !roster_load_put(mesh->roster, id, presence, seen_ms, now_ms(mesh)))
 		return;
 
 	struct buffer block = {0};

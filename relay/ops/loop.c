@@ -63,6 +63,9 @@ static void on_wake(void *context)
 struct loop *loop_create(void)
 {
 	struct loop *loop = mem_zero(sizeof(*loop));
+
+	/* libevent must not see an allocation fail any more than we do. */
+	event_set_mem_functions(mem_alloc, mem_resize, free);
 	struct event_config *config = present(event_config_new());
 
 	/* One thread: no locks. */

@@ -2,6 +2,7 @@
 
 #include <assert.h>
 
+#include "wire/envelope.h"
 #include "wire/json.h"
 #include "wire/name.h"
 #include "wire/scan.h"
@@ -43,6 +44,18 @@ bool presence_read(struct slice message, struct presence *presence)
 		json_string(json_member(presence->data, "status"), status, sizeof(status), &text) &&
 		slice_is(text, "offline");
 	return true;
+}
+
+bool presence_is_of(struct slice id, struct slice message)
+{
+	struct envelope envelope;
+	struct presence presence;
+
+	return name_is_id(id) && message.size <= PRESENCE_BYTES_MAX &&
+	       envelope_read(message, &envelope) == ENVELOPE_OK &&
+	       slice_is(envelope.type, "presence") && envelope.from.data != NULL &&
+	       slice_equal(envelope.from, id) && presence_read(message, &presence) &&
+	       !presence.offline;
 }
 
 bool presence_next_agent(struct slice *agents, char *scratch, struct slice *name)

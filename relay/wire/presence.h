@@ -4,6 +4,9 @@
 #include "common/buffer.h"
 #include "common/text.h"
 
+/* A presence is kept in Redis and repeated to many: it must be small. */
+#define PRESENCE_BYTES_MAX 8192
+
 struct presence {
 	struct slice data;   /* raw JSON value of the message's `data`; absent if there is none */
 	struct slice agents; /* raw JSON array of data.agents; absent if it is none */
@@ -13,6 +16,12 @@ struct presence {
 
 /* Reads a presence message (a whole message that envelope_read() accepted, or accepted elsewhere). Returns false if it is not one JSON object. */
 bool presence_read(struct slice message, struct presence *presence);
+
+/*
+ * Can it be this peer's presence? What nodes announce always can; what comes from Redis may be from
+ * elsewhere.
+ */
+bool presence_is_of(struct slice id, struct slice message);
 
 /*
  * Takes the next agent's name off presence.agents (a copy of it); items that are no ids are passed

@@ -40,7 +40,7 @@ ROUND_SECONDS = 6
 # wait before they try again (2), and as much again for a machine that others use, too.
 REST_SECONDS = 40
 GONE_SECONDS = 4 * TTL + 3
-RESIDENT_GROWTH_MAX = 12 << 20  # outboxes, queues and rosters at their fullest stay with the allocator
+RESIDENT_GROWTH_MAX = 24 << 20  # outboxes, and the queue to Redis twice, at their fullest stay with the allocator
 DESCRIPTORS_GROWTH_MAX = 5
 JUDGE = {
     "due": 25_000,  # an outage, its discovery, the backoff, and those who are suspect after it
@@ -101,6 +101,7 @@ class Model:
             drain_seconds=2,
             message_bytes_max=65536,
             outbox_bytes_max=262144,
+            bus_queue_bytes=4 << 20,
             **self.store.node_options,
         )
         node.front = f"front-{n}"
@@ -237,10 +238,12 @@ class Model:
             self.swarm("change", group.name)
             yield seconds
 
-    def reads_slowly(self, group, bytes_per_second, seconds):
+    def reads_slowly(self, group, bytes_per_second, seconds, flood):
         self.swarm("away", group.name)
         self.swarm("read", group.name, bytes_per_second)
+        self.swarm("direct", "*", group.name, flood, 50_000)
         yield seconds
+        self.swarm("direct", "*", group.name, 0)
         self.swarm("read", group.name, "all")
         self.swarm("back", group.name)
 
@@ -252,6 +255,7 @@ class Model:
     def peers_event(self, dice, group):
         seconds = dice.choice([None, 0, round(dice.uniform(0, 2), 2), round(dice.uniform(TTL, TTL + 2), 2)])
         while_slow, speed = round(dice.uniform(0.5, 3), 2), dice.choice([0, 1000, 50000])
+        flood = dice.choice([0, 0, 600])
         how, node = dice.choice(["close", "reset"]), dice.choice(self.rig.nodes)
         times, pause = dice.randint(1, 6), dice.choice([0, 0.02, 0.3])
         gone = round(dice.uniform(0.5, TTL + 2), 2)
@@ -263,7 +267,10 @@ class Model:
             (f"{how} and go to {node.group}", lambda: self.goes_elsewhere(group, node, how)),
             ("move", lambda: self.moves(group)),
             (f"announce {times} times each {pause} s", lambda: self.changes(group, times, pause)),
-            (f"read {speed} B/s for {while_slow} s", lambda: self.reads_slowly(group, speed, while_slow)),
+            (
+                f"read {speed} B/s for {while_slow} s of {flood} large ones a second",
+                lambda: self.reads_slowly(group, speed, while_slow, flood),
+            ),
             ("shout", lambda: self.shouts(group, 1)),
         ]
         what, begin = dice.choice(choices)
@@ -471,7 +478,7 @@ class Model:
         self.log(
             f"chapter {number}: {verdict.sent_direct + verdict.sent_broadcast} sent, {verdict.delivered} delivered,"
             f" {verdict.lost} lost and told, {verdict.offline} told offline, rest at most {max(self.rested):.1f} s,"
-            f" elder {self.resident[-1][1] / 1e6:.2f} MB"
+            f" elder {self.resident[-1][1] / 1e6:.2f} MB, closed with {verdict.codes}"
         )
         shutil.rmtree(self.rig.directory / f"chapter-{number}")
 

@@ -56,6 +56,12 @@ def forget_scripts(server):
     yield 0
 
 
+def fill(server, seconds):
+    server.call("CONFIG", "SET", "maxmemory", 1)
+    yield seconds
+    server.call("CONFIG", "SET", "maxmemory", 0)
+
+
 class Single:
     """One Redis that keeps what it knows in a file; each node reaches it by a way of the proxy."""
 
@@ -94,6 +100,7 @@ class Single:
             ("subscribers are cut off", 0, lambda: cut_clients(server, "pubsub")),
             ("publishers are cut off", 0, lambda: cut_clients(server, "normal")),
             ("scripts are forgotten", 0, lambda: forget_scripts(server)),
+            ("Redis is full", killed, lambda: fill(server, killed)),
         ]
 
     def stop(self):

@@ -13,6 +13,9 @@ sys.path.append(str(pathlib.Path(__file__).parents[1] / "edge"))
 from client import CLOSE, HANDSHAKE, Client, Closed, frame, head, text  # noqa: E402, F401
 
 
+TTL_S = 30  # of nodes that meet them: they send no signs of life
+
+
 class Stranger(Client):
     def __init__(self, node, mesh="mesh", **more):
         super().__init__(node.port, f"/ws?mesh={mesh}", **more)

@@ -5,7 +5,7 @@ import time
 
 import pytest
 from rig import record
-from strangers import Closed, Stranger, ended, frame, join, text
+from strangers import TTL_S, Closed, Stranger, ended, frame, join, text
 
 LIMIT = 1 << 20
 SLACK_BYTES = 12 << 20  # what an allocator keeps, and what is on the way
@@ -25,7 +25,7 @@ def message_of(size):
 def test_at_the_limit_and_one_byte_more(rig, scale):
     """F14: the limit is exact, and what is above it costs the node no more than the limit."""
     rig.start_redis()
-    (node,) = rig.start_nodes(1, message_bytes_max=LIMIT)
+    (node,) = rig.start_nodes(1, ttl_seconds=TTL_S, message_bytes_max=LIMIT)
     receiver, sender = join(node, "receiver"), join(node, "sender")
     receiver.fence()
     sender.send_bytes(frame(1, message_of(LIMIT)))
@@ -45,7 +45,7 @@ def test_a_head_that_claims_much(rig, scale, length):
     if scale.name == "long":
         pytest.skip("no larger numbers to it")
     rig.start_redis()
-    (node,) = rig.start_nodes(1, message_bytes_max=LIMIT)
+    (node,) = rig.start_nodes(1, ttl_seconds=TTL_S, message_bytes_max=LIMIT)
     stranger = join(node, "stranger")
     stranger.send_bytes(frame(1, b"{", length=length))
     code, ms = closing(stranger)
@@ -58,7 +58,7 @@ def test_a_length_with_the_highest_bit(rig, scale):
     if scale.name == "long":
         pytest.skip("no larger numbers to it")
     rig.start_redis()
-    (node,) = rig.start_nodes(1)
+    (node,) = rig.start_nodes(1, ttl_seconds=TTL_S)
     stranger = join(node, "stranger")
     stranger.send_bytes(b"\x81\xff" + struct.pack("!Q", 1 << 63) + b"mask")
     code, ms = closing(stranger)
@@ -71,7 +71,7 @@ def test_a_million_fragments(rig, scale):
     """F14: of one byte each: a message as any other, and others are served meanwhile."""
     size = scale.seconds(100_000, LIMIT)
     rig.start_redis()
-    (node,) = rig.start_nodes(1, message_bytes_max=LIMIT, message_seconds_max=60)
+    (node,) = rig.start_nodes(1, ttl_seconds=TTL_S, message_bytes_max=LIMIT, message_seconds_max=60)
     receiver, sender = join(node, "receiver"), join(node, "sender")
     receiver.fence()
     resident = node.resident_bytes()
@@ -89,7 +89,7 @@ def test_a_million_fragments(rig, scale):
 def test_a_message_that_never_ends(rig, scale):
     """F14: fragments without an end are one message: at the limit it is over. Or in time."""
     rig.start_redis()
-    (node,) = rig.start_nodes(1, message_bytes_max=LIMIT, message_seconds_max=3)
+    (node,) = rig.start_nodes(1, ttl_seconds=TTL_S, message_bytes_max=LIMIT, message_seconds_max=3)
     resident = node.resident_bytes()
     endless, late = join(node, "endless"), join(node, "late")
     late.send_bytes(frame(1, b"{", fin=False))
@@ -107,7 +107,7 @@ def test_after_a_breach_nobody_is_there(rig, scale):
     if scale.name == "long":
         pytest.skip("no larger numbers to it")
     rig.start_redis()
-    (node,) = rig.start_nodes(1)
+    (node,) = rig.start_nodes(1, ttl_seconds=TTL_S)
     observer, breaker = join(node, "observer"), join(node, "breaker")
     assert [each["from"] for each in observer.fence()] == ["breaker"]
     begun = time.monotonic()

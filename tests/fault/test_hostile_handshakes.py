@@ -6,7 +6,7 @@ import time
 import pytest
 from harness import patience
 from rig import record
-from strangers import HANDSHAKE, Client, Stranger, ended, head, join
+from strangers import HANDSHAKE, TTL_S, Client, Stranger, ended, head, join
 
 READERS_DEADLINE_S = 20
 
@@ -28,7 +28,7 @@ def test_heads_that_never_end(rig, scale):
     """
     slow, idle, allowed_s = scale.seconds((300, 50, 3), (4500, 500, 10))
     rig.start_redis()
-    (node,) = rig.start_nodes(1, handshake_seconds_max=allowed_s)
+    (node,) = rig.start_nodes(1, ttl_seconds=TTL_S, handshake_seconds_max=allowed_s)
     before_ms = handshake_ms(node, 100)
     resident = node.resident_bytes()
     crowd = [socket.create_connection(("127.0.0.1", node.port)) for _ in range(slow + idle)]
@@ -71,7 +71,7 @@ def test_who_never_says_who_it_is(rig, scale):
     """F13: closed in time, and nobody ever hears of it."""
     count = scale.seconds(50, 1000)
     rig.start_redis()
-    (node,) = rig.start_nodes(1, join_seconds_max=2)
+    (node,) = rig.start_nodes(1, ttl_seconds=TTL_S, join_seconds_max=2)
     observer = join(node, "observer")
     begun = time.monotonic()
     silent = [Stranger(node) for _ in range(count)]
@@ -201,7 +201,7 @@ def test_comings_and_goings_leave_nothing(rig, scale, leave):
     """F39: descriptors and memory are as before."""
     count = scale.seconds(500, 25_000)
     rig.start_redis()
-    (node,) = rig.start_nodes(1)
+    (node,) = rig.start_nodes(1, ttl_seconds=TTL_S)
     for _ in range(count // 2):  # what is allocated once
         leave(node)
     patience.until(lambda: node.metric("p2p_relay_tcp_connections") <= 1, "all to be gone")

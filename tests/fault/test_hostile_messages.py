@@ -8,7 +8,7 @@ import time
 
 import pytest
 from rig import record
-from strangers import Stranger, frame, join
+from strangers import TTL_S, Stranger, frame, join
 
 PER_MEASURE = 20
 
@@ -18,7 +18,7 @@ def node(rig, scale):
     if scale.name == "long":
         pytest.skip("no larger numbers to it")
     rig.start_redis()
-    return rig.start_nodes(1)[0]
+    return rig.start_nodes(1, ttl_seconds=TTL_S)[0]
 
 
 NOT_JSON = [

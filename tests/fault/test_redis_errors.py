@@ -161,7 +161,7 @@ class Paused(Trouble):
     """Redis answers nobody for a while, not even who would have it end."""
 
     def begin(self):
-        self.call("CLIENT", "PAUSE", int(1000 * self.rig.outage), "ALL")
+        self.call("CLIENT", "PAUSE", int(1000 * (self.rig.outage + 2)), "ALL")
 
     def end(self):
         self.call("PING")

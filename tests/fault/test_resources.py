@@ -14,7 +14,7 @@ import pytest
 from harness import patience
 from harness.relay import BINARY, Relay
 from rig import record
-from strangers import Closed, Stranger, join
+from strangers import TTL_S, Closed, Stranger, join
 
 LIMIT = 256
 
@@ -23,7 +23,7 @@ def test_no_descriptors(rig, scale):
     """F28: who is there stays, the loop does not spin, and when there is room, others get in."""
     crowd_size = scale.seconds(400, 1000)
     rig.start_redis()
-    (node,) = rig.start_nodes(1)
+    (node,) = rig.start_nodes(1, ttl_seconds=TTL_S)
     node.limit(resource.RLIMIT_NOFILE, LIMIT)
     friends = [join(node, f"friend-{i}") for i in range(20)]
     crowd = [socket.create_connection(("127.0.0.1", node.port)) for _ in range(crowd_size)]
@@ -85,7 +85,7 @@ def test_little_memory(rig, scale, memory):
     """F29: with bounds that fit into it, a node refuses what is too much, and is not killed."""
     room = 96 << 20
     rig.start_redis()
-    (node,) = rig.start_nodes(1, connections_max=200, outbox_bytes_max=256 << 10, message_bytes_max=64 << 10)
+    (node,) = rig.start_nodes(1, ttl_seconds=TTL_S, connections_max=200, outbox_bytes_max=256 << 10, message_bytes_max=64 << 10)
     memory.take(node.pid)
     memory.set(node.resident_bytes() + room)
     stuck = []
@@ -133,7 +133,7 @@ def serve_somebody(relay):
 
 
 def test_an_allocation_fails_at_the_start(rig, scale, tmp_path):
-    """F29: the process ends, or does without; it never goes on half made, and never hangs."""
+    """F29: the process ends with a message; it never goes on half made, and never hangs."""
     compiler = shutil.which("cc")
     if compiler is None:
         pytest.skip("no C compiler")
@@ -153,13 +153,13 @@ def test_an_allocation_fails_at_the_start(rig, scale, tmp_path):
             serve_somebody(relay)
             relay.signal(signal.SIGTERM)
             relay.signal(signal.SIGTERM)
-        except (OSError, http.client.HTTPException, Closed, AssertionError):
+        except (OSError, http.client.HTTPException, Closed, AssertionError, TypeError):
             pass  # it was hit meanwhile, and has ended
         patience.until(lambda: not relay.running, "the end")
         code = relay.popen.returncode
         ends[code] = ends.get(code, 0) + 1
-    record("F29", scale, "ends by status", str(ends), "", "no -11")
-    assert -signal.SIGSEGV not in ends and -signal.SIGBUS not in ends
+    record("F29", scale, "ends by status", str(ends), "", "-6, or 0 if there were fewer")
+    assert set(ends) <= {0, -signal.SIGABRT}
 
 
 # ---- Options

@@ -35,7 +35,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 #define LINES_MAX 16
 #define WORDS_MAX 512
 #define CLIENTS 3
-#define STEPS_MAX 100 /* that count: an input shall not take long */
+#define STEPS_MAX 60    /* that count: an input shall not take long */
+#define SECONDS_MAX 120 /* that pass, likewise */
 #define HEALING_SECONDS 40
 
 enum step {
@@ -588,6 +589,7 @@ static void node_create(unsigned form)
 		.mesh_peers_max = 8,
 		.agents_max = 4,
 		.message_bytes_max = 1 << 20,
+		.outbox_bytes_max = 1 << 22,
 		.joins_in_flight_max = 8,
 		.joins_waiting_max = 8,
 		.drop_types = "relay-log",
@@ -637,6 +639,8 @@ static void node_destroy(void)
 
 /* ---- The input */
 
+static unsigned seconds_left;
+
 static unsigned take_byte(struct slice *input)
 {
 	if (input->size == 0)
@@ -682,6 +686,14 @@ static void publish(unsigned channel, unsigned kind, struct slice body)
 	buffer_fini(&bytes);
 }
 
+static void let_pass(unsigned seconds)
+{
+	if (seconds > seconds_left)
+		seconds = seconds_left;
+	seconds_left -= seconds;
+	pass(seconds * (uint64_t)1000);
+}
+
 static void obey(struct slice *input)
 {
 	unsigned which;
@@ -709,7 +721,7 @@ static void obey(struct slice *input)
 		publish(which, kind, take_bytes(input));
 		break;
 	case STEP_TIME:
-		pass(take_byte(input) % 64 * (uint64_t)1000);
+		let_pass(take_byte(input) % 64);
 		break;
 	case STEP_CUT:
 		wire_cut(&redis.wires[take_byte(input) % LINES_MAX]);
@@ -751,6 +763,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (base == NULL)
 		set_up();
 	dice = size;
+	seconds_left = SECONDS_MAX;
 	node_create(take_byte(&input));
 	turn();
 	for (int i = 0; i < STEPS_MAX && input.size > 0; i++)

@@ -453,6 +453,7 @@ static void set_up(void)
 		.mesh_peers_max = 8,
 		.agents_max = 4,
 		.message_bytes_max = MESSAGE_BYTES_MAX,
+		.outbox_bytes_max = 65536,
 		.messages_per_second = 20,
 		.bytes_per_second = 65536,
 		.joins_in_flight_max = 8,

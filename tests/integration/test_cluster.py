@@ -50,7 +50,8 @@ def all_channels(nodes, clients):
 
 async def all_subscribed(cluster, nodes, mesh, clients):
     """Returns when that is so, as time.monotonic()."""
-    owner, wanted = cluster.owner(mesh_slot(mesh)), all_channels(nodes, clients)
+    owner = await patience.eventually(lambda: cluster.owner(mesh_slot(mesh)), cluster.story)
+    wanted = all_channels(nodes, clients)
     await patience.eventually(
         lambda: channels_at(owner, mesh) == wanted, lambda: (channels_at(owner, mesh), wanted)
     )

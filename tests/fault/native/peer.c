@@ -32,6 +32,7 @@ static struct buffer text; /* what is said is built here */
 static int journal = -1;
 static struct record records[JOURNAL_RECORDS_MAX];
 static size_t record_count;
+static uint64_t begun_us; /* the time of the first */
 
 void journal_open(const char *path)
 {
@@ -55,13 +56,15 @@ void journal_flush(void)
 	record_count = 0;
 }
 
-static void note(struct peer *peer, const struct visit *visit, enum record_kind kind,
-                 uint32_t other, uint32_t number, uint8_t code)
+static void note_at(uint64_t time_us, struct peer *peer, const struct visit *visit,
+                    enum record_kind kind, uint32_t other, uint32_t number, uint8_t code)
 {
 	if (record_count == JOURNAL_RECORDS_MAX)
 		journal_flush();
+	if (begun_us == 0)
+		begun_us = time_us;
 	records[record_count++] = (struct record){
-		.time_us = clock_mono_us(),
+		.time_us = time_us,
 		.peer = peer->number,
 		.other = other,
 		.number = number,
@@ -70,6 +73,23 @@ static void note(struct peer *peer, const struct visit *visit, enum record_kind 
 		.code = code,
 	};
 	peer->counts[kind]++;
+}
+
+static void note(struct peer *peer, const struct visit *visit, enum record_kind kind,
+                 uint32_t other, uint32_t number, uint8_t code)
+{
+	note_at(clock_mono_us(), peer, visit, kind, other, number, code);
+}
+
+void peers_stood_still(uint64_t since_us)
+{
+	for (uint32_t i = 0; i < peer_count; i++) {
+		if (peers[i]->away)
+			continue;
+		note_at(since_us > begun_us ? since_us : begun_us, peers[i], NULL, RECORD_AWAY, 0,
+		        0, 0);
+		note(peers[i], NULL, RECORD_BACK, 0, 0, 0);
+	}
 }
 
 /* Connecting */

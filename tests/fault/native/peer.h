@@ -113,3 +113,6 @@ void peer_close(struct peer *peer);  /* the polite way */
 void peer_reset(struct peer *peer);  /* by TCP resets */
 void peer_vanish(struct peer *peer); /* silent and deaf, the sockets open */
 void peer_beat(struct peer *peer);   /* after the group's interval changed */
+
+/* Notes that all were away since then: this process stood still, and nobody gave a sign of life. */
+void peers_stood_still(uint64_t since_us);

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "common/buffer.h"
+#include "common/clock.h"
 #include "console.h"
 #include "loop.h"
 #include "peer.h"
@@ -436,6 +437,28 @@ static const struct command commands[] = {
 	{NULL, NULL, NULL},
 };
 
+#define STILL_US 1000000 /* longer, and leases of a TTL of 3 s may end */
+#define LOOK_MS 100
+
+static struct timer look;
+static uint64_t turned_us;
+
+static void on_look(void *context)
+{
+	(void)context;
+	timer_set(loop_timers(), &look, LOOK_MS);
+}
+
+static void on_turn(void)
+{
+	uint64_t now_us = clock_mono_us();
+
+	links_flush();
+	if (now_us - turned_us > STILL_US)
+		peers_stood_still(turned_us);
+	turned_us = now_us;
+}
+
 int main(int argc, char **argv)
 {
 	if (argc != 3 || !word_number(argv[2], UINT64_MAX, &dice.state))
@@ -444,7 +467,10 @@ int main(int argc, char **argv)
 	loop_init();
 	journal_open(argv[1]);
 	console_open(commands);
-	loop_run(links_flush);
+	turned_us = clock_mono_us();
+	timer_init(&look, on_look, NULL);
+	on_look(NULL);
+	loop_run(on_turn);
 	journal_flush();
 	return 0;
 }

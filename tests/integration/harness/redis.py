@@ -11,6 +11,8 @@ import re
 import shutil
 import socket
 import subprocess
+import tempfile
+from pathlib import Path
 
 from . import patience
 from .process import ROOT, Process
@@ -50,7 +52,8 @@ class Redis(Process):
     ):
         super().__init__(directory / "redis.log")
         self.directory = directory
-        self.socket_path = directory / "redis.sock"
+        self.home = tempfile.TemporaryDirectory(prefix="redis-")  # the kernel wants short names
+        self.socket_path = Path(self.home.name) / "redis.sock"
         self.server = server or SERVER
         self.host = host
         self.tls = tls

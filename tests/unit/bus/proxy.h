@@ -21,6 +21,7 @@ struct pair {
 	struct bufferevent *client;
 	struct bufferevent *redis;
 	bool subscriber;
+	bool swallowed;
 };
 
 struct proxy {
@@ -33,6 +34,7 @@ struct proxy {
 	size_t pair_count;
 	bool refuses;       /* what is open is closed, what is new is refused */
 	bool deafens;       /* subscribers hear nothing */
+	bool swallows;      /* who calls a script hears nothing from then on */
 	const char *answer; /* in place of Redis's answers on the other connections */
 };
 
@@ -53,6 +55,9 @@ static inline void on_client_says(struct bufferevent *client, void *context)
 
 	if (at.pos >= 0)
 		pair->subscriber = true;
+	at = evbuffer_search(in, "\r\nEVALSHA\r\n", 11, NULL);
+	if (at.pos >= 0 && pair->proxy->swallows)
+		pair->swallowed = true;
 	bufferevent_write_buffer(pair->redis, in);
 }
 
@@ -61,7 +66,7 @@ static inline void on_redis_says(struct bufferevent *redis, void *context)
 	struct pair *pair = context;
 	struct evbuffer *in = bufferevent_get_input(redis);
 
-	if (pair->proxy->deafens && pair->subscriber) {
+	if (pair->swallowed || (pair->proxy->deafens && pair->subscriber)) {
 		evbuffer_drain(in, evbuffer_get_length(in));
 		return;
 	}
@@ -97,6 +102,7 @@ static inline void on_accept(struct evconnlistener *listener, evutil_socket_t fd
 	struct pair *pair = &proxy->pairs[proxy->pair_count++];
 	pair->proxy = proxy;
 	pair->subscriber = false;
+	pair->swallowed = false;
 	pair->client = bufferevent_socket_new(proxy->base, fd, BEV_OPT_CLOSE_ON_FREE);
 	pair->redis = bufferevent_socket_new(proxy->base, -1, BEV_OPT_CLOSE_ON_FREE);
 	bufferevent_setcb(pair->client, on_client_says, NULL, on_pair_event, pair);

@@ -241,6 +241,29 @@ static void lease_that_lapsed_is_announced_aloud(void **state)
 	unwatch(&watched);
 }
 
+/* The first time its announcement is lost, or the answer to it: which of the two, nobody knows. */
+static void who_was_announced_without_an_answer_is_announced_aloud(void **state)
+{
+	struct world *world = *state;
+	struct watched watched;
+
+	world->settings.ttl_ms = 1200;
+	run_ms(world, 1200);
+	watch(&watched, world);
+	watched.proxy.refuses = true;
+	proxy_cut(&watched.proxy);
+	AWAIT(world, state_of(&watched.a) == BUS_DOWN);
+	ask(&world->server, "DEL relay:{m}:peer:alice");
+	watched.proxy.swallows = true;
+	watched.proxy.refuses = false;
+	AWAIT(world, strcmp(ask(&world->server, "EXISTS relay:{m}:peer:alice"), "1") == 0);
+	assert_int_equal(known(&watched.b.mesh, "alice")->onlines, 1);
+	watched.proxy.swallows = false;
+	proxy_cut(&watched.proxy);
+	AWAIT(world, known(&watched.b.mesh, "alice")->onlines == 2);
+	unwatch(&watched);
+}
+
 /* Who listens all the time must be told, and not only find out by a load. */
 static void changed_presence_is_announced_aloud(void **state)
 {
@@ -353,6 +376,7 @@ int main(void)
 		TEST(queue_is_bounded_and_ages),
 		TEST(leave_is_owed_over_an_outage),
 		TEST(lease_that_lapsed_is_announced_aloud),
+		TEST(who_was_announced_without_an_answer_is_announced_aloud),
 		TEST(changed_presence_is_announced_aloud),
 		TEST(owner_who_lost_the_id_is_told),
 		TEST(crowd_is_announced_in_batches),

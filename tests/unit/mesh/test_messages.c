@@ -107,8 +107,10 @@ static void a_direct_goes_to_the_instance_then_the_peer_then_the_agent(void **st
 	struct socket *a = world_join("a");
 
 	(void)state;
-	world_other_presence("b", "{\"type\":\"presence\",\"data\":{\"agents\":[\"x\",\"c\"]}}");
-	world_other_presence("c", "{\"type\":\"presence\",\"data\":{\"agents\":[\"x\"]}}");
+	world_other_presence(
+		"b", "{\"type\":\"presence\",\"from\":\"b\",\"data\":{\"agents\":[\"x\",\"c\"]}}");
+	world_other_presence(
+		"c", "{\"type\":\"presence\",\"from\":\"c\",\"data\":{\"agents\":[\"x\"]}}");
 	world_say(a, "{\"type\":\"direct\",\"to\":\"x\",\"targetInstanceId\":\"c\"}");
 	assert_memory_equal(world_published(), "c {", 3);
 	world_say(a,
@@ -134,7 +136,7 @@ static void a_direct_that_nobody_heard_is_answered(void **state)
 	struct socket *a = world_join("a");
 
 	(void)state;
-	world_other_presence("b", "{\"type\":\"presence\",\"data\":1}");
+	world_other_presence("b", "{\"type\":\"presence\",\"from\":\"b\",\"data\":1}");
 	world_sent(a);
 	world->nobody = "b";
 	world_say(a, "{\"type\":\"direct\",\"to\":\"b\",\"turnId\":\"t1\"}");

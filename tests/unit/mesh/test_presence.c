@@ -218,6 +218,24 @@ static void a_change_is_restated_until_it_has_come_back(void **state)
 	assert_slice(announcement.message, changed);
 }
 
+static void who_changes_while_redis_is_full_is_told(void **state)
+{
+	struct socket *a = world_join("a");
+
+	(void)state;
+	world->answer = ANNOUNCE_REFUSED;
+	world_pass(1000);
+	world_say(a, "{\"type\":\"presence\",\"from\":\"a\",\"data\":2}");
+	world_settle();
+	assert_non_null(strstr(world_sent(a), "bus_unavailable"));
+
+	world->answer = ANNOUNCE_KEPT;
+	world_pass(1000);
+	unsigned announced = world->announced;
+	world_say(a, "{\"type\":\"presence\",\"from\":\"a\",\"data\":2}");
+	assert_int_equal(world->announced, announced + 1);
+}
+
 static void leaving_by_presence_keeps_the_connection_and_its_id(void **state)
 {
 	struct socket *a = world_join("a");
@@ -351,6 +369,7 @@ int main(void)
 		TEST(a_lost_lease_is_taken_again),
 		TEST(recovery_restates_the_living_and_lets_the_silent_lapse),
 		TEST(a_change_is_restated_until_it_has_come_back),
+		TEST(who_changes_while_redis_is_full_is_told),
 		TEST(leaving_by_presence_keeps_the_connection_and_its_id),
 		TEST(while_draining_a_lease_outlives_its_last_connection),
 		TEST(a_lease_that_outlives_its_connection_can_be_taken_up_again),

@@ -328,6 +328,7 @@ static struct hub_settings default_settings(void)
 		.mesh_peers_max = 100,
 		.agents_max = 8,
 		.message_bytes_max = 1 << 20,
+		.outbox_bytes_max = 1 << 22,
 		.joins_in_flight_max = 8,
 		.joins_waiting_max = 8,
 		.drop_types = "relay-log",

@@ -1,6 +1,8 @@
 /* A presence is understood as its sender's JSON.stringify() meant it, and can be given other agents. */
 #include "wire/presence.h"
 
+#include <stdio.h>
+
 #include "wire/envelope.h"
 
 #include "tests/unit/assert_slice.h"
@@ -75,6 +77,34 @@ static void what_is_not_one_json_object_is_refused(void **state)
 	assert_false(READ("{\"data\":\"\xff\"}"));
 	assert_false(READ("{\"data\":1,}"));
 	assert_null(presence.data.data); /* nothing of it is left */
+}
+
+#define IS(id, message) presence_is_of(SLICE(id), SLICE(message))
+
+static void only_the_peer_itself_is_present(void **state)
+{
+	char large[2 * PRESENCE_BYTES_MAX];
+
+	(void)state;
+	assert_true(IS("p", "{\"type\":\"presence\",\"from\":\"p\"}"));
+	assert_true(
+		IS("p", "{\"timestamp\":1,\"type\":\"presence\",\"from\":\"\\u0070\",\"data\":7}"));
+	assert_false(IS("q", "{\"type\":\"presence\",\"from\":\"p\"}"));
+	assert_false(IS("p", "{\"type\":\"presence\"}"));
+	assert_false(IS("", "{\"type\":\"presence\",\"from\":\"\"}"));
+	assert_false(IS("p", "{\"type\":\"broadcast\",\"from\":\"p\"}"));
+	assert_false(IS(
+		"p", "{\"type\":\"presence\",\"from\":\"p\",\"data\":{\"status\":\"offline\"}}"));
+	assert_false(IS("p", "{\"type\":\"presence\",\"from\":\"p\",\"data\":\"\xff\"}"));
+	assert_false(IS("p", "{"));
+	for (int size = PRESENCE_BYTES_MAX; size <= PRESENCE_BYTES_MAX + 1; size++) {
+		int written = snprintf(large, sizeof(large),
+		                       "{\"type\":\"presence\",\"from\":\"p\",\"data\":\"%0*d\"}",
+		                       size - 40, 0);
+		assert_int_equal(written, size);
+		assert_int_equal(presence_is_of(SLICE("p"), slice_of(large)),
+		                 size == PRESENCE_BYTES_MAX);
+	}
 }
 
 static void agents_that_are_ids_are_names(void **state)
@@ -209,6 +239,7 @@ int main(void)
 		cmocka_unit_test(data_may_be_anything),
 		cmocka_unit_test(offline_is_a_leave),
 		cmocka_unit_test(what_is_not_one_json_object_is_refused),
+		cmocka_unit_test(only_the_peer_itself_is_present),
 		cmocka_unit_test(agents_that_are_ids_are_names),
 		cmocka_unit_test(no_agents_no_names),
 		cmocka_unit_test(agent_longer_than_an_id_is_passed_over),
