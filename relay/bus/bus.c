@@ -202,6 +202,7 @@ const struct bus_port *bus_port(void)
 		.state = port_state,
 		.topic_open = port_topic_open,
 		.topic_close = topic_close,
+		.topic_is_pressed = topic_is_pressed,
 		.inbox_open = inbox_open,
 		.inbox_close = inbox_close,
 		.inbox_listen = inbox_listen,

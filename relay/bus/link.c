@@ -29,7 +29,6 @@ static void on_turn(evutil_socket_t fd, short what, void *context)
 	if (link->told == BUS_IDLE) /* begun in this turn */
 		link_tell(link, NULL);
 	announces_turn(link);
-	traffic_turn(link->traffic);
 }
 
 struct link *link_create(struct shared *shared, const struct address_host *target)

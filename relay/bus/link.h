@@ -82,10 +82,7 @@ void link_look(struct link *link);
 /* Logs the state if it is another than was told. `reason`: why it is down; else NULL. */
 void link_tell(struct link *link, const char *reason);
 
-/*
- * At the end of this turn of the loop announces leave, and the meshes are told if the queue is too
- * long.
- */
+/* At the end of this turn of the loop announces leave. */
 void link_wake(struct link *link);
 
 /* Starts a command in link->command. */

@@ -36,6 +36,7 @@ struct publication {
 	struct traffic *traffic; /* where it counts */
 	uint64_t number;
 	uint64_t since_ms;
+	uint64_t sent_ms;
 	uint32_t connection;
 	size_t target_at;
 	size_t target_size; /* 0: for all */
@@ -155,6 +156,10 @@ static void on_answer(void *context, enum answer answer, const redisReply *reply
 	struct publications *publications = topic_publications(publication->topic);
 	bool refused = reply != NULL && reply->type == REDIS_REPLY_ERROR;
 
+	if (answer == ANSWER_OK)
+		traffic_answered(publication->traffic, cost(publication),
+		                 shared_now_ms(shared_of(publication->topic)) -
+		                         publication->sent_ms);
 	/* An error that ends the session is still an answer: this one was not published. */
 	if (refused && slice_starts(reply_text(reply), SLICE("MOVED "))) {
 		wait_in_order(publications, publication);
@@ -180,6 +185,7 @@ static void send(struct publication *publication)
 	struct link *link = topic_link(publication->topic);
 
 	metric_add(link->shared->meters.publishes, 1);
+	publication->sent_ms = link_now_ms(link);
 	link_write_origin(link,
 	                  publication->command + publication->parcel_at - link_origin_bytes(link));
 	session_command(link->session, (struct slice){publication->command, publication->size},
@@ -267,7 +273,6 @@ bool publications_add(struct publications *publications, struct slice target,
 		send(publication);
 	else
 		wait_in_order(publications, publication);
-	link_wake(topic_link(topic));
 	return true;
 }
 
@@ -283,7 +288,6 @@ void publications_release(struct publications *publications)
 		send(publication_of(link));
 	}
 	arm_expiry(publications);
-	link_wake(topic_link(publications->topic));
 }
 
 void publications_hold(struct publications *publications)

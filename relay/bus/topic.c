@@ -15,6 +15,7 @@
 #include "bus/slot.h"
 #include "bus/subscriptions.h"
 #include "bus/sweep.h"
+#include "bus/traffic.h"
 #include "common/memory.h"
 #include "mesh/mesh.h"
 
@@ -195,7 +196,7 @@ void topic_move(struct topic *topic, struct link *link)
 
 	topic_lost(topic);
 	if (topic->owner != NULL)
-		mesh_pressed(topic->owner, false);
+		mesh_relieved(topic->owner);
 	list_remove(&topic->in_link);
 	list_append(&link->topics, &topic->in_link);
 	publications_move(topic->publications, from->traffic, link->traffic);
@@ -231,6 +232,11 @@ bool topic_is_announced(const struct topic *topic)
 bool topic_is_dropped(const struct topic *topic)
 {
 	return topic->dropped;
+}
+
+bool topic_is_pressed(const struct topic *topic)
+{
+	return traffic_is_pressed(topic->link->traffic);
 }
 
 struct link *topic_link(const struct topic *topic)

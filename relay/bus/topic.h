@@ -14,6 +14,7 @@ struct link;
 /* See bus_port. */
 struct topic *topic_open(struct link *link, struct slice mesh, struct mesh *owner);
 void topic_close(struct topic *topic);
+bool topic_is_pressed(const struct topic *topic);
 
 struct topic *topic_ref(struct topic *topic);
 void topic_unref(struct topic *topic);

@@ -8,15 +8,21 @@
 #include "common/memory.h"
 #include "mesh/mesh.h"
 
-/* Of the bound. */
-#define HIGH(bytes_max) ((bytes_max) / 2)
-#define LOW(bytes_max) ((bytes_max) / 4)
+/* So much may be under way at first, and after each pause: a hundredth of a second on most networks. */
+#define WINDOW_BYTES_FIRST ((size_t)128 * 1024)
+
+/* At most that part of the bound: the rest is for an outage, and for who could not be stopped in time. */
+#define WINDOW_BYTES_MAX(bytes_max) ((bytes_max) / 2)
+
+#define DELAY_MS_MAX 1000 /* of an answer; then less may be under way */
 
 struct traffic {
 	struct link *link;
 	size_t bytes;
 	size_t count;
-	bool pressed; /* the meshes know */
+	size_t window; /* bytes that may be under way; grows while it is used up and Redis keeps up */
+	uint64_t shrunk_ms;
+	bool pressed;
 };
 
 static size_t bytes_max(const struct traffic *traffic)
@@ -24,16 +30,25 @@ static size_t bytes_max(const struct traffic *traffic)
 	return traffic->link->shared->settings->queue_bytes_max;
 }
 
-static void hold_back(struct topic *topic)
+static size_t smaller(size_t a, size_t b)
 {
-	if (topic_owner(topic) != NULL)
-		mesh_pressed(topic_owner(topic), true);
+	return a < b ? a : b;
+}
+
+static size_t window_max(const struct traffic *traffic)
+{
+	return WINDOW_BYTES_MAX(bytes_max(traffic));
+}
+
+static size_t window_first(const struct traffic *traffic)
+{
+	return smaller(WINDOW_BYTES_FIRST, window_max(traffic));
 }
 
 static void let_go(struct topic *topic)
 {
 	if (topic_owner(topic) != NULL)
-		mesh_pressed(topic_owner(topic), false);
+		mesh_relieved(topic_owner(topic));
 }
 
 static void add(struct traffic *traffic, size_t bytes)
@@ -56,13 +71,45 @@ bool traffic_take(struct traffic *traffic, size_t bytes)
 	if (traffic->bytes + bytes > bytes_max(traffic))
 		return false;
 	add(traffic, bytes);
+	if (traffic->link->up && traffic->bytes > traffic->window)
+		traffic->pressed = true;
 	return true;
+}
+
+static void relieve(struct traffic *traffic)
+{
+	if (!traffic->pressed)
+		return;
+	traffic->pressed = false;
+	topics_each(traffic->link, let_go);
 }
 
 void traffic_done(struct traffic *traffic, size_t bytes)
 {
 	subtract(traffic, bytes);
-	traffic_relax(traffic);
+	if (traffic->bytes == 0)
+		traffic->window = window_first(traffic);
+	if (traffic->bytes <= traffic->window / 2)
+		relieve(traffic);
+}
+
+static void shrink(struct traffic *traffic)
+{
+	uint64_t now = link_now_ms(traffic->link);
+
+	if (now - traffic->shrunk_ms < DELAY_MS_MAX)
+		return; /* what is under way was sent before */
+	traffic->shrunk_ms = now;
+	traffic->window = traffic->window / 2 > window_first(traffic) ? traffic->window / 2
+	                                                              : window_first(traffic);
+}
+
+void traffic_answered(struct traffic *traffic, size_t bytes, uint64_t delay_ms)
+{
+	if (delay_ms > DELAY_MS_MAX)
+		shrink(traffic);
+	else if (delay_ms < DELAY_MS_MAX / 2 && traffic->bytes > traffic->window / 2)
+		traffic->window = smaller(traffic->window + bytes, window_max(traffic));
 }
 
 void traffic_move(struct traffic *from, struct traffic *to, size_t bytes)
@@ -71,20 +118,14 @@ void traffic_move(struct traffic *from, struct traffic *to, size_t bytes)
 	add(to, bytes);
 }
 
-void traffic_turn(struct traffic *traffic)
+bool traffic_is_pressed(const struct traffic *traffic)
 {
-	if (!traffic->pressed && traffic->link->up && traffic->bytes > HIGH(bytes_max(traffic))) {
-		traffic->pressed = true;
-		topics_each(traffic->link, hold_back);
-	}
+	return traffic->pressed;
 }
 
 void traffic_relax(struct traffic *traffic)
 {
-	if (traffic->pressed && (!traffic->link->up || traffic->bytes <= LOW(bytes_max(traffic)))) {
-		traffic->pressed = false;
-		topics_each(traffic->link, let_go);
-	}
+	relieve(traffic);
 }
 
 bool traffic_none(const struct traffic *traffic)
@@ -97,6 +138,7 @@ struct traffic *traffic_create(struct link *link)
 	struct traffic *traffic = mem_zero(sizeof(*traffic));
 
 	traffic->link = link;
+	traffic->window = window_first(traffic);
 	return traffic;
 }
 

@@ -103,7 +103,7 @@ void connection_change(struct connection *connection, struct slice message);
 /* The client says that it is offline; the connection stays open, and stays `id`. */
 void connection_leave(struct connection *connection, struct slice id);
 
-/* Reads no more of it until mesh_pressed() ends. */
+/* Reads no more of it until mesh_relieved(). */
 void connection_hold_back(struct connection *connection);
 
 /* The bus has room again. */

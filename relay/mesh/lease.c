@@ -185,8 +185,10 @@ static void announce(struct lease *lease, struct blob *presence, bool fresh)
 	lease->ports->bus_port->announce(lease->inbox, &announcement);
 }
 
+/* Who joins is not read from: what it may have said meanwhile is no silence. */
 static void announce_first(struct lease *lease)
 {
+	lease->heard_ms = now_ms(lease);
 	lease->has_turn = true;
 	lease->state = LEASE_ANNOUNCING;
 	announce(lease, lease->presence, true);

@@ -59,7 +59,6 @@ struct mesh {
 	struct timer doubt;
 	struct list held_back; /* connections that wait for room on the bus */
 	unsigned resync_step;
-	bool pressed;
 	bool loaded;
 	char name[];
 };
@@ -215,7 +214,7 @@ static void on_cool(void *context)
 	struct mesh *mesh = context;
 
 	stop_timers(mesh);
-	mesh_pressed(mesh, false);
+	mesh_relieved(mesh);
 	mesh->ports->bus_port->topic_close(mesh->topic);
 	mesh->topic = NULL;
 	mesh->loaded = false;
@@ -227,7 +226,7 @@ static void on_cool(void *context)
 
 bool mesh_is_pressed(const struct mesh *mesh)
 {
-	return mesh->pressed;
+	return mesh->topic != NULL && mesh->ports->bus_port->topic_is_pressed(mesh->topic);
 }
 
 void mesh_hold_back(struct mesh *mesh, struct list *connection_link)
@@ -235,10 +234,9 @@ void mesh_hold_back(struct mesh *mesh, struct list *connection_link)
 	list_append(&mesh->held_back, connection_link);
 }
 
-void mesh_pressed(struct mesh *mesh, bool pressed)
+void mesh_relieved(struct mesh *mesh)
 {
-	mesh->pressed = pressed;
-	while (!pressed && !list_empty(&mesh->held_back)) {
+	while (!list_empty(&mesh->held_back)) {
 		struct list *link = mesh->held_back.next;
 		list_remove(link);
 		connection_let_go(connection_of_hold_link(link));

@@ -23,11 +23,8 @@ void mesh_load_peer(struct mesh *mesh, struct slice id, struct slice presence, u
 void mesh_load_end(struct mesh *mesh, bool after_loss);
 bool mesh_knows(const struct mesh *mesh, struct slice id);
 
-/*
- * The bus has too much to publish for this mesh (or no longer): connections that publish are held
- * back.
- */
-void mesh_pressed(struct mesh *mesh, bool pressed);
+/* The bus has room again: reads from all that were held back. */
+void mesh_relieved(struct mesh *mesh);
 
 /* bus_port.check() found that the peer is not online. */
 void mesh_peer_missing(struct mesh *mesh, struct slice id);

@@ -100,6 +100,12 @@ struct bus_port {
 	void (*topic_close)(struct topic *topic);
 
 	/*
+	 * Is so much on its way to Redis that who publishes there must be held back? When it is not
+	 * any more, mesh_relieved() follows.
+	 */
+	bool (*topic_is_pressed)(const struct topic *topic);
+
+	/*
 	 * Subscribes the peer's channel and keeps it subscribed over reconnects, until inbox_close().
 	 * Calls lease_...() of `owner`. `peer` is borrowed until inbox_close(). With `leave` Redis is
 	 * told, now or after an outage, that the node's last connection of the peer is gone.

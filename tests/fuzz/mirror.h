@@ -108,6 +108,12 @@ static void mirror_topic_close(struct topic *topic)
 	topic->owner = NULL;
 }
 
+static bool mirror_topic_is_pressed(const struct topic *topic)
+{
+	(void)topic;
+	return false;
+}
+
 static struct inbox *mirror_inbox_open(struct topic *topic, struct slice peer, struct lease *owner)
 {
 	struct inbox *inbox = mem_zero(sizeof(*inbox));
@@ -191,6 +197,7 @@ static const struct bus_port mirror_port = {
 	.state = mirror_state,
 	.topic_open = mirror_topic_open,
 	.topic_close = mirror_topic_close,
+	.topic_is_pressed = mirror_topic_is_pressed,
 	.inbox_open = mirror_inbox_open,
 	.inbox_close = mirror_inbox_close,
 	.announce = mirror_announce,

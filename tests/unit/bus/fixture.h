@@ -152,8 +152,7 @@ struct mesh {
 	char missing[ID_BYTES];
 	bool closes_when_loaded;
 	bool only_counts;
-	bool pressed;
-	unsigned presses;
+	unsigned reliefs;
 };
 
 struct lease {
@@ -173,10 +172,9 @@ struct lease {
 	bool announces_when_subscribed;
 };
 
-void mesh_pressed(struct mesh *mesh, bool pressed)
+void mesh_relieved(struct mesh *mesh)
 {
-	mesh->pressed = pressed;
-	mesh->presses += pressed;
+	mesh->reliefs++;
 }
 
 static inline struct known *mesh_known(struct mesh *mesh, struct slice id)

@@ -150,8 +150,10 @@ static void an_outage_while_joining_is_survived(void **state)
 	world_say(a, PRESENCE_A);
 	assert_false(a->reading);
 	world->answer = ANNOUNCE_ONLINE;
+	world_pass(4000); /* in which it was not read from: no silence of its own */
 	world_reconnect();
 	assert_true(connection_is_joined(a->connection));
+	assert_int_equal(world->announced_heard_ms, world_now());
 }
 
 /* The subscriber broke between the answer and the event. */

@@ -319,11 +319,12 @@ static void a_full_queue_is_told_and_a_pressed_bus_holds_senders_back(void **sta
 	assert_non_null(strstr(sent, "\"delivered\":\"no\""));
 	world->queue_full = false;
 
-	mesh_pressed(world_mesh(), true);
+	world->pressed = true;
 	assert_true(a->reading); /* who sends nothing is not held back */
 	world_say(a, "{\"type\":\"broadcast\"}");
 	assert_false(a->reading);
-	mesh_pressed(world_mesh(), false);
+	world->pressed = false;
+	mesh_relieved(world_mesh());
 	assert_true(a->reading);
 }
 

@@ -135,6 +135,12 @@ static void bus_topic_close(struct topic *topic)
 	topic->owner = NULL;
 }
 
+static bool bus_topic_is_pressed(const struct topic *topic)
+{
+	(void)topic;
+	return self.world.pressed;
+}
+
 static struct inbox *bus_inbox_open(struct topic *topic, struct slice peer, struct lease *owner)
 {
 	struct inbox *inbox = &self.inboxes[self.inbox_count++];
@@ -183,6 +189,7 @@ static void bus_announce(struct inbox *inbox, const struct announcement *announc
 	struct slice id = slice_of(inbox->id);
 
 	self.world.announced++;
+	self.world.announced_heard_ms = announcement->heard_ms;
 	assert(announcement->loud);
 	add_errand(ANSWER, inbox);
 	if (self.world.answer == ANNOUNCE_ONLINE && !self.world.mute)
@@ -251,6 +258,7 @@ static const struct bus_port bus = {
 	.state = bus_state,
 	.topic_open = bus_topic_open,
 	.topic_close = bus_topic_close,
+	.topic_is_pressed = bus_topic_is_pressed,
 	.inbox_open = bus_inbox_open,
 	.inbox_close = bus_inbox_close,
 	.inbox_listen = bus_inbox_listen,

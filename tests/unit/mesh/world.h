@@ -34,9 +34,11 @@ struct world {
 	unsigned left;
 	unsigned checked;
 	uint64_t refreshed_heard_ms; /* of the latest refresh */
+	uint64_t announced_heard_ms; /* of the latest announce */
 	enum announce_answer answer; /* to announces; anything but ONLINE: nothing comes back */
 	bool mute;                   /* announces are answered, but no event comes back */
 	bool queue_full;
+	bool pressed;
 	enum bus_state state;
 	const char *nobody;   /* publishing to this peer reaches nobody */
 	struct slice missing; /* check() finds this peer missing */
