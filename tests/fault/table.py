@@ -23,10 +23,15 @@ def figures(files):
     for file in files:
         for line in file.read_text().splitlines():
             one = json.loads(line)
-            key = (int(one["row"][1:]), one["figure"])
+            key = (one["row"], one["figure"])
             if key not in found or one["scale"] == "long" or found[key]["scale"] != "long":
                 found[key] = one
-    return [found[key] for key in sorted(found, key=lambda key: key[0])]
+    return [found[key] for key in sorted(found, key=lambda key: place(key[0]))]
+
+
+def place(row):
+    """F1, F2, ... F44, and what has no number."""
+    return int(row[1:]) if row[1:].isdigit() else 100
 
 
 def number(value):

@@ -92,7 +92,7 @@ def restart(rig, node, **options):
     """Drains it, and starts another in its place when it is gone, as a rolling update does."""
     rig.swarm("rotation", node.group, "out")
     node.terminate()
-    assert node.wait() == 0
+    assert node.wait(options["drain_seconds"] + 20) == 0
     new = rig.spawn_node(type(node), **options)
     new.group = node.group
     rig.introduce(new)
@@ -109,7 +109,8 @@ def test_rolling_restart_of_clients_that_move_first(rig):
     rig.populate()
     for node in nodes:
         rig.swarm("drained", node.group, "moves")
-    rig.talk()
+    # Each who moves gets a roster of 1,000: with 50 broadcasts a second on top, two cores are too few.
+    rig.talk(direct=scale.seconds(300, 200), broadcast=scale.seconds(10, 5))
     for _ in range(rounds):
         nodes = [restart(rig, node, **options) for node in nodes]
     rig.hold(scale.seconds(4, 10))

@@ -43,7 +43,7 @@ def test_killed_again_and_again(rig):
     assert after.lost == 0 and after.expected > 0, after.story()
     assert verdict.resync >= 3 * rig.scale.peers and verdict.offline == 0
     assert counted == 3 * rounds
-    assert max(times) <= 1, times
+    assert max(times) <= 1 + rig.scale.spare, times
 
 
 def test_cut_off_by_redis(rig):
