@@ -34,6 +34,9 @@
 /* Of one answer. hiredis makes room for as many as are announced, before any of them is there. */
 #define ELEMENTS_MAX (1 << 20)
 
+/* Of one string in an answer: far above the largest message. */
+#define STRING_BYTES_MAX ((size_t)64 << 20)
+
 /* A command without an answer. */
 struct wait {
 	line_done *done;
@@ -208,6 +211,16 @@ static bool has_more(const struct line *line)
 	return line->redis != NULL && line->secure != NULL && tls_has_more(line->secure);
 }
 
+/* What is left over is the begin of one string, which hiredis keeps until it is whole. */
+static bool is_too_long(redisContext *redis)
+{
+	if (redis->reader->len - redis->reader->pos <= STRING_BYTES_MAX)
+		return false;
+	snprintf(redis->errstr, sizeof(redis->errstr), "an answer of more than %zu bytes",
+	         STRING_BYTES_MAX);
+	return true;
+}
+
 /* Returns false if the line is lost. */
 static bool read_some(struct line *line)
 {
@@ -221,7 +234,7 @@ static bool read_some(struct line *line)
 		if (reply != NULL)
 			take(line, reply);
 	} while (reply != NULL && line->redis != NULL);
-	return true;
+	return line->redis == NULL || !is_too_long(line->redis);
 }
 
 static void on_readable(evutil_socket_t fd, short what, void *context)

@@ -162,22 +162,22 @@ void link_lost(struct link *link)
 
 /* ---- Telling */
 
-/* One line per change; while it stays down, one per new reason. */
+/* One line per change; until it is up again, one per new reason. */
 static void log_state(struct link *link, enum bus_state state, const char *reason)
 {
 	static const char *const names[] = {"idle", "down", "recovering", "up"};
 	const char *target = session_target(link->session);
 	const char *node = link->shared->node_text;
 
-	if (state == BUS_UP)
-		link->reason[0] = '\0';
 	if (reason == NULL) {
-		if (state != link->told)
+		if (state != link->told && (state == BUS_UP || link->reason[0] == '\0'))
 			log_info("bus_state", LOG_TEXT("state", names[state]),
 			         LOG_TEXT("node", node), LOG_TEXT("redis", target));
+		if (state == BUS_UP)
+			link->reason[0] = '\0';
 		return;
 	}
-	if (state == link->told && strcmp(link->reason, reason) == 0)
+	if (strcmp(link->reason, reason) == 0)
 		return;
 	snprintf(link->reason, sizeof(link->reason), "%s", reason);
 	log_warn("bus_down", LOG_TEXT("reason", reason), LOG_TEXT("node", node),

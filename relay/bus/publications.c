@@ -20,7 +20,7 @@
 #include "common/timers.h"
 #include "mesh/mesh.h"
 
-#define WAIT_MS_MAX 5000 /* older news would only confuse */
+#define WAIT_MS_MAX 4500 /* older news would only confuse: with its way it is 5 s old at most */
 
 struct publications {
 	struct topic *topic;

@@ -12,7 +12,7 @@
  * both connections are closed (all callbacks hear NULL) and
  *
  *	FAILING -> CONNECTING   if the name has another address that was not tried yet
- *	FAILING -> WAITING -> RESOLVING or SEEKING   after a random part of 50 ms, 100 ms, ... 5 s or
+ *	FAILING -> WAITING -> RESOLVING or SEEKING   after a random part of 50 ms, 100 ms, ... 3 s or
  *	                                             TTL/6
  */
 #include "bus/session.h"
@@ -37,7 +37,8 @@
 #include "common/timers.h"
 
 #define BACKOFF_MS_FIRST 50
-#define BACKOFF_MS_MAX 5000
+#define BACKOFF_MS_MAX 3000
+#define SETTLED_MS 1000     /* up for longer, and the next connect after a loss comes fast again */
 #define CONNECT_MS_MAX 5000 /* from connect() until everything is subscribed, per address */
 #define ENDPOINTS_MAX 8
 #define TARGET_BYTES 300
@@ -205,7 +206,12 @@ static void on_retry(void *context)
 
 static void on_deadline(void *context)
 {
-	session_fail(context, "no answer in time");
+	struct session *session = context;
+	bool over_tls = session->state == CONNECTING && session->link->shared->tls != NULL;
+
+	session_fail(session, over_tls && session->greeted == 0
+	                              ? "no answer in time (does it speak TLS on this port?)"
+	                              : "no answer in time");
 }
 
 static void on_commands_opened(void *context)
@@ -291,7 +297,7 @@ static void wait_to_retry(struct session *session)
 	uint64_t longest = backoff_ms_max(session);
 	uint64_t most = BACKOFF_MS_FIRST;
 
-	if (session->settled_ms != 0 && now - session->settled_ms > longest)
+	if (session->settled_ms != 0 && now - session->settled_ms > SETTLED_MS)
 		session->failures = 0;
 	session->settled_ms = 0;
 	for (unsigned i = 0; i < session->failures && most < longest; i++)

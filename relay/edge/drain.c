@@ -17,7 +17,7 @@
 
 #define TICK_MS 50
 #define TOLD_PER_TICK 500
-#define GRACE_MS_MAX 2000
+#define GRACE_MS_MAX 5000
 
 static uint64_t elapsed_ms(const struct edge *edge)
 {
