@@ -2,13 +2,13 @@
 
 #include <stdlib.h>
 
-#include "bus/command.h"
 #include "bus/inbox.h"
 #include "bus/link.h"
 #include "bus/scripts.h"
 #include "bus/topic.h"
 #include "common/memory.h"
 #include "common/table.h"
+#include "redis/command.h"
 
 #define LEAVES_MAX 65536 /* who is not told of then goes offline when the lease ends */
 

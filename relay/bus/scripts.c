@@ -9,15 +9,15 @@
 
 #include <stdlib.h>
 
-#include "bus/command.h"
 #include "bus/link.h"
-#include "bus/reply.h"
-#include "bus/session.h"
 #include "common/clock.h"
 #include "common/list.h"
 #include "common/memory.h"
 #include "common/timers.h"
 #include "embedded_lua.h"
+#include "redis/command.h"
+#include "redis/reply.h"
+#include "redis/session.h"
 
 #define DIGEST_BYTES 40
 
@@ -34,7 +34,8 @@ struct scripts {
 	char digest[SCRIPT_COUNT][DIGEST_BYTES];
 	int loading; /* answers to come before all are loaded */
 	size_t under_way_bytes;
-	struct list later; /* calls that wait to be made again */
+	struct list later;      /* calls that wait to be made again */
+	struct buffer *command; /* the call that is begun */
 };
 
 struct call {
@@ -176,8 +177,9 @@ static void on_answer(void *context, enum answer answer, const redisReply *reply
 struct buffer *scripts_begin(struct scripts *scripts, enum script script, size_t keys,
                              size_t arguments)
 {
-	struct buffer *command = link_command(scripts->link, 3 + keys + arguments);
+	struct buffer *command = session_begin(scripts->link->session, 3 + keys + arguments);
 
+	scripts->command = command;
 	command_add(command, SLICE("EVALSHA"));
 	command_add(command, (struct slice){scripts->digest[script], DIGEST_BYTES});
 	command_add_number(command, keys);
@@ -186,7 +188,7 @@ struct buffer *scripts_begin(struct scripts *scripts, enum script script, size_t
 
 void scripts_send(struct scripts *scripts, enum script script, script_done *done, void *context)
 {
-	struct slice command = command_end(&scripts->link->command);
+	struct slice command = command_end(scripts->command);
 	struct call *call = mem_alloc(sizeof(*call) + command.size + 1);
 
 	*call = (struct call){
