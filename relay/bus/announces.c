@@ -5,9 +5,9 @@
 #include "bus/claims.h"
 #include "bus/inbox.h"
 #include "bus/link.h"
-#include "bus/scripts.h"
 #include "bus/topic.h"
 #include "common/memory.h"
+#include "redis/scripts.h"
 #include "redis/session.h"
 
 struct announces {

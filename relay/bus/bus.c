@@ -15,7 +15,6 @@
 #include "bus/listings.h"
 #include "bus/publications.h"
 #include "bus/refreshes.h"
-#include "bus/scripts.h"
 #include "bus/topic.h"
 #include "bus/traffic.h"
 #include "common/memory.h"
@@ -64,6 +63,7 @@ static bool share(struct bus *bus, struct event_base *base, struct timers *timer
 		return false;
 	shared->redis.backoff_ms_max = backoff_ms_max(settings);
 	shared->redis.errors = shared->meters.errors;
+	lua_init(shared->scripts, redis_is_cluster(&shared->redis));
 	return true;
 }
 
@@ -99,6 +99,7 @@ void bus_destroy(struct bus *bus)
 	LIST_EACH(&bus->shared.links, link)
 		link_destroy(LIST_ENTRY(link, struct link, in_shared));
 	cluster_destroy(bus->shared.cluster);
+	lua_fini(bus->shared.scripts);
 	redis_fini(&bus->shared.redis);
 	free(bus);
 }

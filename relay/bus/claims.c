@@ -5,11 +5,11 @@
 
 #include "bus/inbox.h"
 #include "bus/link.h"
-#include "bus/scripts.h"
 #include "bus/topic.h"
 #include "common/memory.h"
 #include "redis/command.h"
 #include "redis/reply.h"
+#include "redis/scripts.h"
 
 #define CLAIMS_MAX 100             /* per call */
 #define CALL_BYTES_MAX (64 * 1024) /* of messages; a single larger one goes alone */
@@ -79,7 +79,7 @@ static enum announce_answer answer_of(const redisReply *reply, size_t place)
 	}
 }
 
-static void on_answer(void *context, const struct redisReply *reply)
+static void on_answer(void *context, const redisReply *reply)
 {
 	struct call *call = context;
 	size_t place = 0;

@@ -10,13 +10,13 @@
 #include "bus/cluster.h"
 #include "bus/listings.h"
 #include "bus/probe.h"
-#include "bus/scripts.h"
 #include "bus/topic.h"
 #include "bus/traffic.h"
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/memory.h"
 #include "common/timers.h"
+#include "redis/scripts.h"
 #include "redis/session.h"
 #include "redis/subscriptions.h"
 
@@ -95,8 +95,10 @@ static void on_subscribed(void *context)
 	link_look(link);
 }
 
-void link_begin(struct link *link)
+static void on_loaded(void *context)
 {
+	struct link *link = context;
+
 	link->begun = true;
 	probe_place(link->probe);
 	subscriptions_restore(link->subscriptions);
@@ -205,7 +207,8 @@ struct link *link_create(struct shared *shared, const struct address_host *targe
 		abort();
 	link->session = session_create(&shared->redis, target, &handler, link);
 	link->probe = probe_create(link);
-	link->scripts = scripts_create(link);
+	link->scripts = scripts_create(link->session, shared->timers, shared->scripts, SCRIPT_COUNT,
+	                               on_loaded, link);
 	link->subscriptions = subscriptions_create(link->session, shared->cluster != NULL);
 	link->traffic = traffic_create(link);
 	link->listings = listings_create(link);

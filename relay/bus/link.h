@@ -69,9 +69,6 @@ enum bus_state links_state(const struct shared *shared);
 
 /* ---- For its parts */
 
-/* The scripts are loaded. */
-void link_begin(struct link *link);
-
 /* A topic has recovered: is the link up now? */
 void link_look(struct link *link);
 

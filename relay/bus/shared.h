@@ -3,6 +3,7 @@
 
 #include "bus/bus.h"
 #include "bus/keys.h"
+#include "bus/lua.h"
 #include "bus/meters.h"
 #include "common/list.h"
 #include "redis/redis.h"
@@ -12,6 +13,7 @@ struct shared {
 	struct redis redis;
 	struct timers *timers;
 	struct meters meters;
+	struct script scripts[SCRIPT_COUNT];
 	struct cluster *cluster; /* NULL: Redis is no Cluster */
 	struct leaves *leaves;
 	struct list links;

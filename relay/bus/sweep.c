@@ -11,13 +11,13 @@
 #include <stdlib.h>
 
 #include "bus/link.h"
-#include "bus/scripts.h"
 #include "bus/topic.h"
 #include "common/memory.h"
 #include "common/random.h"
 #include "common/timers.h"
 #include "redis/command.h"
 #include "redis/reply.h"
+#include "redis/scripts.h"
 #include "redis/session.h"
 
 /*
@@ -112,7 +112,7 @@ struct reaping {
 
 static void ask_who_is_due(struct sweep *sweep);
 
-static void on_reaped(void *context, const struct redisReply *reply)
+static void on_reaped(void *context, const redisReply *reply)
 {
 	struct reaping *reaping = context;
 	struct sweep *sweep = reaping->sweep;

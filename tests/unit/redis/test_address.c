@@ -8,7 +8,6 @@
 
 #include "redis/address.h"
 #include "redis/command.h"
-#include "redis/slot.h"
 
 struct good {
 	const char *url;
@@ -223,16 +222,6 @@ static void commands_carry_any_bytes(void **state)
 	buffer_fini(&out);
 }
 
-/* As `redis-cli CLUSTER KEYSLOT {...}` says. */
-static void slots_are_those_of_redis(void **state)
-{
-	(void)state;
-	assert_int_equal(slot_of(SLICE("123456789")), 12739);
-	assert_int_equal(slot_of(SLICE("foo")), 12182);
-	assert_int_equal(slot_of(SLICE("default")), 5718);
-	assert_int_equal(slot_of(SLICE("")), 0);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -241,7 +230,6 @@ int main(void)
 		cmocka_unit_test(hosts_are_counted),
 		cmocka_unit_test(bad_urls_are_refused),
 		cmocka_unit_test(descriptions_hold_no_password),
-		cmocka_unit_test(slots_are_those_of_redis),
 		cmocka_unit_test(commands_carry_any_bytes),
 	};
 
