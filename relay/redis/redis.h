@@ -1,6 +1,6 @@
 /*
- * A Redis as a service needs it, in any of its forms: where it is, who we are there, and what all that
- * talks to it shares.
+ * A Redis as a service needs it, in any of its forms: where it is, who we are there, and what all
+ * that talks to it shares.
  *
  * What is in this folder would serve another program as well: it knows Redis and nothing of what we
  * keep there.
@@ -42,9 +42,9 @@ struct redis {
 };
 
 /*
- * Returns false and a sentence if the settings are wrong; redis_fini() is due also then. Borrows `base`,
- * `timers` and the names of the password files for its life; but not the URL, which may hold a
- * password.
+ * Returns false and a sentence if the settings are wrong; redis_fini() is due also then. Borrows
+ * `base`, `timers` and the names of the password files for its life; but not the URL, which may hold
+ * a password.
  */
 bool redis_init(struct redis *redis, const struct redis_settings *settings, struct event_base *base,
                 struct timers *timers, const char **error);

@@ -1,7 +1,7 @@
 /*
  * The happy path: a sentinel names the master; the line to it stays open and subscribes
- * +switch-master. A word on that channel, and the new master is named: so a stale master, which still
- * answers to its old friends for ten seconds and more after it has come back, is left at once.
+ * +switch-master. A word on that channel, and the new master is named: so a stale master, which
+ * still answers to its old friends for ten seconds and more after it has come back, is left at once.
  *
  * Failures: the sentinel is gone or silent while we listen: another one is asked, and must name the
  * same master. None answers: asked again every RETRY_MS, while the session goes on as it was.

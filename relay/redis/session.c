@@ -6,9 +6,10 @@
  * with SEEKING before RESOLVING if sentinels have to be asked who is the master.
  *
  * Failures: the name is not found, nobody answers in time, a connection breaks or is refused, Redis
- * says that it is not (or no longer) the right one, or who uses the session finds it of no use. All of them go through session_fail() to FAILING, which lasts until the
- * end of the turn of the loop, so that nothing is freed under the feet of a callback. From there
- * both connections are closed (all callbacks hear NULL) and
+ * says that it is not (or no longer) the right one, or the owner finds it deaf. All of them go
+ * through session_fail() to FAILING, which lasts until the end of the turn of the loop, so that
+ * nothing is freed under the feet of a callback. From there both connections are closed (all
+ * callbacks hear NULL) and
  *
  *	FAILING -> CONNECTING   if the name has another address that was not tried yet
  *	FAILING -> WAITING -> RESOLVING or SEEKING   after a random part of 50 ms, 100 ms, ...

@@ -18,11 +18,11 @@ struct session_handler {
 	void (*lost)(void *context);
 	/* It connects anew in a while. After lost(), if it was ready. */
 	void (*failed)(void *context, const char *reason);
-	/* On a Cluster: a command was answered "MOVED SLOT HOST:PORT". */
+	/* On a Cluster: an answer, on either connection, is "MOVED SLOT HOST:PORT". */
 	void (*moved)(void *context, struct slice error);
 	/* Something came in on the connection for subscriptions. */
 	void (*heard)(void *context, const redisReply *reply);
-	/* Called before anything is read in a session that is ready. If it returns false, it is left unread. */
+	/* Asked before anything is read while it is ready. If it returns false, that is left unread. */
 	bool (*may_read)(void *context);
 };
 

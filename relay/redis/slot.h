@@ -18,9 +18,9 @@ struct slot_range {
 };
 
 /*
- * Read an item of the answer to CLUSTER SLOTS, and an error "MOVED SLOT HOST:PORT". A node that does
- * not know its own name leaves it out: it is the one that was `asked`. They return false if it makes
- * no sense.
+ * Read an item of the answer to CLUSTER SLOTS, and an error "MOVED SLOT HOST:PORT". A node that
+ * does not know its own name leaves it out: it is the one that was `asked`. They return false if it
+ * makes no sense.
  */
 bool slot_read_range(const redisReply *item, const struct address_host *asked,
                      struct slot_range *range);
