@@ -356,7 +356,7 @@ static void set_allocators(void)
 }
 
 /*
- * A Redis, or a way to it, that is gone without a word is noticed even if the probe were not there.
+ * A Redis, or a way to it, that is gone without a word is noticed even if nobody probes it.
  */
 static void set_socket_options(redisContext *redis)
 {
