@@ -99,19 +99,6 @@ static void on_failed(void *context, const char *reason)
 	}
 }
 
-static bool next_word(struct slice *rest, struct slice *word)
-{
-	const char *space = memchr(rest->data, ' ', rest->size);
-
-	if (rest->size == 0)
-		return false;
-	*word = (struct slice){rest->data,
-	                       space != NULL ? (size_t)(space - rest->data) : rest->size};
-	rest->data += word->size + (space != NULL);
-	rest->size -= word->size + (space != NULL);
-	return true;
-}
-
 /* `NAME OLD-HOST OLD-PORT NEW-HOST NEW-PORT`, of all masters that they watch. */
 static bool read_switch(const struct sentinel *sentinel, struct slice message,
                         char name[NAME_BYTES_MAX], struct address_host *master)
@@ -119,7 +106,7 @@ static bool read_switch(const struct sentinel *sentinel, struct slice message,
 	struct slice words[5];
 
 	for (size_t i = 0; i < 5; i++)
-		if (!next_word(&message, &words[i]))
+		if (!slice_next_word(&message, &words[i]))
 			return false;
 	return slice_is(words[0], sentinel->redis->address.master) &&
 	       read_host(words[3], words[4], name, master);
