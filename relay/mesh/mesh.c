@@ -273,8 +273,8 @@ static void send_to_all_but(struct mesh *mesh, struct blob *frames, const struct
 	metric_add(mesh->ports->counters->messages_delivered, delivered);
 }
 
-/* A block of news about many peers; each receiver's own part was noted in its lease. */
-static void send_block(struct mesh *mesh, const struct buffer *block)
+/* A block of news about many peers; each receiver's own part was noted in its lease. Leaves it empty. */
+static void send_block(struct mesh *mesh, struct buffer *block)
 {
 	if (block->size == 0)
 		return;
@@ -286,7 +286,10 @@ static void send_block(struct mesh *mesh, const struct buffer *block)
 		lease_own_frames(mesh->seats[i].lease, &begin, &end);
 		send_around(mesh, &mesh->seats[i], frames, begin, end, false);
 	}
+	for (size_t i = 0; i < mesh->seat_count; i++)
+		lease_set_own_frames(mesh->seats[i].lease, 0, 0);
 	blob_unref(frames);
+	buffer_clear(block);
 }
 
 static void send_roster(struct mesh *mesh, struct seat *seat)
@@ -415,12 +418,22 @@ static void receive_message(struct mesh *mesh, const struct parcel *parcel)
 	blob_unref(frames);
 }
 
-/* Frames a piece of news, and notes it for the peer's own connections here, which are not to hear it. */
+/*
+ * Frames a piece of news, and notes it for the peer's own connections here, which are not to hear it.
+ * A peer whose tabs announce different things in one moment is in a parcel twice: then what came
+ * before leaves first, since a lease can note only one part of a block.
+ */
 static void add_news(struct mesh *mesh, struct buffer *block, struct slice id, struct slice message)
 {
 	struct lease *lease = mesh_lease(mesh, id);
-	size_t begin = block->size;
+	uint32_t own_begin = 0;
+	uint32_t own_end = 0;
 
+	if (lease != NULL)
+		lease_own_frames(lease, &own_begin, &own_end);
+	if (own_begin < own_end)
+		send_block(mesh, block);
+	size_t begin = block->size;
 	frame_append_text(block, &message, 1);
 	if (lease != NULL)
 		lease_set_own_frames(lease, (uint32_t)begin, (uint32_t)block->size);

@@ -218,6 +218,21 @@ static void a_change_is_restated_until_it_has_come_back(void **state)
 	assert_slice(announcement.message, changed);
 }
 
+static void a_peer_twice_in_one_parcel_hears_neither(void **state)
+{
+	struct socket *a = world_join("a");
+	struct socket *b = world_join("b");
+
+	(void)state;
+	world_sent(a);
+	world_other_presence_twice("a", "{\"type\":\"presence\",\"from\":\"a\",\"data\":2}",
+	                           "{\"type\":\"presence\",\"from\":\"a\",\"data\":3}");
+	assert_string_equal(world_sent(a), "{\"type\":\"presence\",\"from\":\"between\"}\n");
+	assert_string_equal(world_sent(b), "{\"type\":\"presence\",\"from\":\"a\",\"data\":2}\n"
+	                                   "{\"type\":\"presence\",\"from\":\"between\"}\n"
+	                                   "{\"type\":\"presence\",\"from\":\"a\",\"data\":3}\n");
+}
+
 static void who_changes_while_redis_is_full_is_told(void **state)
 {
 	struct socket *a = world_join("a");
@@ -369,6 +384,7 @@ int main(void)
 		TEST(a_lost_lease_is_taken_again),
 		TEST(recovery_restates_the_living_and_lets_the_silent_lapse),
 		TEST(a_change_is_restated_until_it_has_come_back),
+		TEST(a_peer_twice_in_one_parcel_hears_neither),
 		TEST(who_changes_while_redis_is_full_is_told),
 		TEST(leaving_by_presence_keeps_the_connection_and_its_id),
 		TEST(while_draining_a_lease_outlives_its_last_connection),

@@ -166,19 +166,25 @@ static void bus_inbox_listen(struct inbox *inbox, bool on)
 		add_errand(SUBSCRIBED, inbox);
 }
 
+static void append_presence(struct buffer *bytes, struct slice id, struct slice message)
+{
+	char sizes[6] = {(char)(id.size >> 8),      (char)id.size,     0, 0,
+	                 (char)(message.size >> 8), (char)message.size};
+
+	buffer_append(bytes, (struct slice){sizes, 2});
+	buffer_append(bytes, id);
+	buffer_append(bytes, (struct slice){sizes + 2, 4});
+	buffer_append(bytes, message);
+}
+
 static struct blob *presence_parcel(uint64_t node, struct slice id, struct slice message)
 {
 	const struct parcel parcel = {.kind = PARCEL_PRESENCE, .node = node, .time_ms = 1000};
 	char head[PARCEL_HEAD_BYTES_MAX];
 	struct buffer bytes = {0};
-	char sizes[6] = {(char)(id.size >> 8),      (char)id.size,     0, 0,
-	                 (char)(message.size >> 8), (char)message.size};
 
 	buffer_append(&bytes, (struct slice){head, parcel_head(&parcel, head)});
-	buffer_append(&bytes, (struct slice){sizes, 2});
-	buffer_append(&bytes, id);
-	buffer_append(&bytes, (struct slice){sizes + 2, 4});
-	buffer_append(&bytes, message);
+	append_presence(&bytes, id, message);
 	struct blob *blob = blob_copy(buffer_slice(&bytes));
 	buffer_fini(&bytes);
 	return blob;
@@ -510,6 +516,21 @@ void world_other_presence(const char *id, const char *message)
 	struct blob *parcel = presence_parcel(WORLD_OTHER_NODE, slice_of(id), slice_of(message));
 
 	mesh_receive(self.topic.owner, blob_slice(parcel));
+	blob_unref(parcel);
+	world_settle();
+}
+
+void world_other_presence_twice(const char *id, const char *first, const char *second)
+{
+	struct blob *parcel = presence_parcel(WORLD_OTHER_NODE, slice_of(id), slice_of(first));
+	struct buffer bytes = {0};
+
+	buffer_append(&bytes, blob_slice(parcel));
+	append_presence(&bytes, SLICE("between"),
+	                SLICE("{\"type\":\"presence\",\"from\":\"between\"}"));
+	append_presence(&bytes, slice_of(id), slice_of(second));
+	mesh_receive(self.topic.owner, buffer_slice(&bytes));
+	buffer_fini(&bytes);
 	blob_unref(parcel);
 	world_settle();
 }

@@ -74,6 +74,8 @@ const char *world_published(void);
 
 /* Events of another node, in the mesh "default", which must be open. */
 void world_other_presence(const char *id, const char *message);
+/* Twice in one parcel, with the peer "between" in between. */
+void world_other_presence_twice(const char *id, const char *first, const char *second);
 void world_other_offline(const char *ids);
 void world_other_broadcast(const char *from, const char *message);
 void world_other_direct(const char *target, const char *from, const char *message);
