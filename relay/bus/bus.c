@@ -18,11 +18,11 @@
 #include "bus/scripts.h"
 #include "bus/session.h"
 #include "bus/slot.h"
-#include "bus/tls.h"
 #include "bus/topic.h"
 #include "bus/traffic.h"
 #include "common/memory.h"
 #include "common/random.h"
+#include "net/tls.h"
 
 #define TTL_MS_MIN 100
 
@@ -48,6 +48,12 @@ static bool share(struct bus *bus, struct event_base *base, struct timers *timer
                   const char **error)
 {
 	const struct bus_settings *settings = &bus->settings;
+	const struct tls_settings for_tls = {
+		.option = "--redis",
+		.ca_file = settings->redis_ca_file,
+		.cert_file = settings->redis_cert_file,
+		.key_file = settings->redis_key_file,
+	};
 	struct shared *shared = &bus->shared;
 
 	shared->settings = settings;
@@ -62,8 +68,7 @@ static bool share(struct bus *bus, struct event_base *base, struct timers *timer
 	if (!address_parse(settings->redis_url, &shared->address, error))
 		return false;
 	if (shared->address.tls)
-		shared->tls = tls_create(settings->redis_ca_file, settings->redis_cert_file,
-		                         settings->redis_key_file, error);
+		shared->tls = tls_create(&for_tls, error);
 	return !shared->address.tls || shared->tls != NULL;
 }
 

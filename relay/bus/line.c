@@ -24,7 +24,7 @@
 #include <event2/event.h>
 #include <hiredis/hiredis_ssl.h>
 
-#include "bus/tls.h"
+#include "net/tls.h"
 #include "common/clock.h"
 #include "common/memory.h"
 

@@ -13,7 +13,7 @@
 
 #include <hiredis/hiredis.h>
 
-#include "bus/lookup.h"
+#include "net/lookup.h"
 #include "common/text.h"
 
 struct event_base;
