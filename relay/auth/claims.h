@@ -13,8 +13,7 @@
 
 #define CLAIMS_ISSUER_BYTES_MAX 512
 #define CLAIMS_SUBJECT_BYTES_MAX 256
-#define CLAIMS_SKEW_MS 60000      /* by which the issuer's clock and ours may differ */
-#define CLAIMS_TEXT_BYTES_MAX 512 /* of other strings, to be compared with what was configured */
+#define CLAIMS_SKEW_MS 60000 /* by which the issuer's clock and ours may differ */
 
 struct claims {
 	struct slice issuer;

@@ -10,6 +10,7 @@
 
 #define KEY_RSA_BITS_MIN 2048 /* RFC 7518 section 3.3 */
 #define KEY_RSA_BITS_MAX 16384
+#define KEY_ID_BYTES_MAX 256
 #define KEY_THUMBPRINT_BYTES 32
 
 struct key;

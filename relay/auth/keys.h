@@ -2,6 +2,7 @@
 #pragma once
 
 #include "auth/key.h"
+#include "auth/refusal.h"
 #include "auth/token.h"
 
 #define KEYS_MAX 64      /* what a set has beyond is not looked at */

@@ -31,4 +31,4 @@ struct members {
 bool members_read(struct slice object, struct members *members);
 
 /* Returns the raw value of a member, absent if there is none. */
-struct slice members_find(const struct members *members, const char *name);
+struct slice members_find(const struct members *members, struct slice name);

@@ -9,11 +9,11 @@
 #include "common/base64url.h"
 #include "common/text.h"
 
+#include "auth/key.h"
 #include "auth/refusal.h"
 
 #define TOKEN_BYTES_MAX 8192
 #define TOKEN_ALGORITHM_BYTES_MAX 16
-#define TOKEN_KEY_ID_BYTES_MAX 256
 
 struct token {
 	struct slice algorithm; /* `alg` */
@@ -22,7 +22,7 @@ struct token {
 	struct slice signature;
 	struct slice is_signed; /* what the signature is over, a slice of the text */
 	char decoded[BASE64URL_BYTES(TOKEN_BYTES_MAX)];
-	char unescaped[TOKEN_ALGORITHM_BYTES_MAX + TOKEN_KEY_ID_BYTES_MAX];
+	char unescaped[TOKEN_ALGORITHM_BYTES_MAX + KEY_ID_BYTES_MAX];
 };
 
 /*
