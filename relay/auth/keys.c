@@ -16,7 +16,9 @@ static void read_list(struct keys *keys, struct slice list, const char **error)
 	struct slice jwk;
 
 	*error = "the key set is empty";
-	while (keys->count < KEYS_MAX && json_next_item(&list, &jwk)) {
+	/* Also those of no use count: to find that out may take a look at a point and its curve. */
+	for (size_t looked_at = 0; looked_at < KEYS_MAX && json_next_item(&list, &jwk);
+	     looked_at++) {
 		struct key *key = key_read(jwk, error);
 		if (key != NULL)
 			keys->list[keys->count++] = key;
