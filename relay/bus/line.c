@@ -24,9 +24,9 @@
 #include <event2/event.h>
 #include <hiredis/hiredis_ssl.h>
 
-#include "net/tls.h"
 #include "common/clock.h"
 #include "common/memory.h"
+#include "net/tls.h"
 
 #define KEEPALIVE_SECONDS 5       /* idle before the kernel asks, and all its questions together */
 #define TCP_USER_TIMEOUT_MS 10000 /* sent and not acknowledged */

@@ -13,8 +13,8 @@
 
 #include <hiredis/hiredis.h>
 
-#include "net/lookup.h"
 #include "common/text.h"
+#include "net/lookup.h"
 
 struct event_base;
 struct line;
