@@ -1,9 +1,9 @@
 """
-An issuer of tokens of the tests' own: an HTTPS server with a discovery document and a key set, whose
-keys are real, and which can be told to misbehave.
+An issuer of tokens of the tests' own: an HTTPS server with a discovery document and a key set,
+whose keys are real, and which can be told to misbehave.
 
-As a program (python3 -m harness.issuer FOLDER [HOST]) it serves tests that are not in Python: it says
-its URL and its CA, obeys a line at a time, and answers each with a line.
+As a program (python3 -m harness.issuer FOLDER [HOST]) it serves tests that are not in Python: it
+says its port and its CA, obeys a line at a time, and answers each with a line.
 """
 
 import collections
@@ -29,8 +29,9 @@ PIECE = b" " * 65536
 
 class Issuer:
     """
-    Serves from its making on. `faults["discovery"]` or `faults["keys"]` is what goes wrong with that
-    document, see Exchange; `requests` counts how often each was asked for, and any other path.
+    Serves from its making on. `faults["discovery"]` or `faults["keys"]` is what goes wrong with
+    that document, see Exchange, and `faults["connection"]` what does before: mute, plain, reset.
+    `requests` counts how often each document was asked for, and any other path.
     """
 
     def __init__(self, directory, host="127.0.0.1", path="/pool", keys=("RS256", "ES256", "EdDSA")):
@@ -56,16 +57,16 @@ class Issuer:
         return f"https://{host}:{self.port}{self.path}"
 
     def rotate(self, keep=0):
-        """New keys; the last `keep` of the old ones stay in the set, behind them."""
+        """New keys; the newest `keep` of the old ones stay in the set, behind them."""
         old = self.keys[:keep] if keep else []
         self.keys = [*(Key(kind) for kind in self.kinds), *old]
 
     def mint(self, key=None, algorithm=None, header=None, host="localhost", **more):
-        """A token that is good unless something else is asked for."""
-        return (key or self.keys[0]).sign(claims(self.name(host), **more), algorithm, **header or {})
+        """A token that is good unless something else is asked for; sign() is for other claims."""
+        return self.sign(claims(self.name(host), **more), key, algorithm, **header or {})
 
-    def sign(self, payload, key=None, **header):
-        return (key or self.keys[0]).sign(payload, **header)
+    def sign(self, payload, key=None, algorithm=None, **header):
+        return (key or self.keys[0]).sign(payload, algorithm, **header)
 
     def present(self, which):
         """The certificate: good, expired, other (another's name), stranger (of another CA)."""
@@ -307,8 +308,8 @@ def reset(connection):
 
 def obey(issuer, line):
     """
-    fault WHICH [FAULT], present CERTIFICATE, rotate, start, stop, forget, mint; count WHICH says how
-    often it was asked for, count connections how often somebody connected.
+    fault WHICH [FAULT], present CERTIFICATE, rotate, start, stop, forget, mint; count WHICH says
+    how often it was asked for, count connections how often somebody connected.
     """
     word, _, rest = line.strip().partition(" ")
     if word == "fault":
