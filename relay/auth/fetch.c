@@ -34,10 +34,10 @@
 #define ENDPOINTS_MAX 8
 
 /*
- * What evhttp has not looked at yet: a whole body with a length, or the size of a chunk, of which it
- * does not see that it never ends.
+ * Of all that comes. evhttp has bounds for headers and body only, not for the size of a chunk that
+ * never ends, nor for how often a server says 100 Continue.
  */
-#define UNREAD_BYTES_MAX (HEADERS_BYTES_MAX + FETCH_BODY_BYTES_MAX)
+#define ANSWER_BYTES_MAX (2 * (HEADERS_BYTES_MAX + FETCH_BODY_BYTES_MAX))
 
 #define TOO_LONG "the answer is too long, or not HTTP"
 
@@ -62,6 +62,7 @@ struct fetch {
 	struct ssl_st *session;
 	struct bufferevent *stream;           /* has the session */
 	struct evhttp_connection *connection; /* has the stream; NULL: none */
+	size_t came_bytes;
 	enum evhttp_request_error error;
 	bool has_error;
 	struct timer deadline;
@@ -285,6 +286,16 @@ static struct evhttp_request *make_request(struct fetch *fetch)
 	return request;
 }
 
+static void on_input(struct evbuffer *input, const struct evbuffer_cb_info *change, void *context)
+{
+	struct fetch *fetch = context;
+
+	(void)input;
+	fetch->came_bytes += change->n_added;
+	if (fetch->came_bytes > ANSWER_BYTES_MAX)
+		settle(fetch, FETCH_UNUSABLE, TOO_LONG);
+}
+
 /* Returns false if the URL's host is nobody who could have a certificate. */
 static bool open_stream(struct fetch *fetch)
 {
@@ -299,7 +310,8 @@ static bool open_stream(struct fetch *fetch)
 		BEV_OPT_CLOSE_ON_FREE | BEV_OPT_DEFER_CALLBACKS);
 	if (fetch->stream == NULL)
 		abort();
-	bufferevent_setwatermark(fetch->stream, EV_READ, 0, UNREAD_BYTES_MAX);
+	if (evbuffer_add_cb(bufferevent_get_input(fetch->stream), on_input, fetch) == NULL)
+		abort();
 	return true;
 }
 

@@ -30,8 +30,8 @@ PIECE = b" " * 65536
 class Issuer:
     """
     Serves from its making on. `faults["discovery"]` or `faults["keys"]` is what goes wrong with
-    that document, see Exchange, and `faults["connection"]` what does before: mute, plain, reset.
-    `requests` counts how often each document was asked for, and any other path.
+    that document, see Exchange, and `faults["connection"]` what does before: mute, plain, reset,
+    early. `requests` counts how often each document was asked for, and any other path.
     """
 
     def __init__(self, directory, host="127.0.0.1", path="/pool", keys=("RS256", "ES256", "EdDSA")):
@@ -121,6 +121,8 @@ class Issuer:
                 reset(connection)
                 return
             with self.context.wrap_socket(connection, server_side=True) as secure:
+                if self.faults.get("connection") == "early":
+                    secure.sendall(b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\n\r\n" * 9)
                 Exchange(self, secure).run()
 
 
@@ -174,6 +176,9 @@ class Exchange:
         }
         return json.dumps({key: it for key, it in members.items() if it is not None}).encode()
 
+    def key_for(self, algorithm):
+        return next(key for key in self.issuer.keys if key.algorithm == algorithm)
+
     def good(self):
         self.send(self.document())
 
@@ -203,7 +208,7 @@ class Exchange:
         self.send(self.document(keys=[]))
 
     def many(self, algorithm):
-        key = Key(algorithm)
+        key = self.key_for(algorithm)
         self.send(self.document(keys=[key.jwk(kid=f"{number}") for number in range(64)]))
 
     def lying(self):
@@ -211,7 +216,7 @@ class Exchange:
 
     def false(self, algorithm):
         """As many as there may be keys of which none is of use, which takes a look at each."""
-        key = Key(algorithm).jwk(kid=None, use=None)
+        key = self.key_for(algorithm).jwk(kid=None, use=None)
         key["y"] = key["x"]
         count = FETCH_BYTES_MAX // (len(json.dumps(key)) + 2) - 1
         self.send(self.document(keys=[key] * count))
@@ -267,6 +272,16 @@ class Exchange:
         self.send(b"", headers=["Transfer-Encoding: chunked"], length=-1)
         while True:
             self.connection.sendall(b"0" * 65536)
+
+    def endless_trailer(self):
+        self.send(b"", headers=["Transfer-Encoding: chunked"], length=-1)
+        self.connection.sendall(b"2\r\n{}\r\n0\r\n")
+        while True:
+            self.connection.sendall(b"X: y\r\n" * 1000)
+
+    def endless_continue(self):
+        while True:
+            self.connection.sendall(b"HTTP/1.1 100 Continue\r\nX: y\r\n\r\n" * 1000)
 
     def endless_header(self):
         self.connection.sendall(b"HTTP/1.1 200 OK\r\nX: ")

@@ -152,11 +152,12 @@ static inline void server_end(void)
 
 /* ---- The loop */
 
-static uint64_t clock_ahead_ms;
+/* Only the test puts it forward: what has a deadline may take as long as this machine needs. */
+static uint64_t now_ms;
 
 static inline uint64_t clock_ms(void)
 {
-	return clock_mono_ms() + clock_ahead_ms;
+	return now_ms;
 }
 
 struct world {
@@ -199,7 +200,7 @@ static inline void wake(void *context)
 
 static inline void advance(struct world *world, uint64_t ms)
 {
-	clock_ahead_ms += ms;
+	now_ms += ms;
 	wake(world);
 }
 
@@ -212,7 +213,7 @@ static inline int world_set_up(void **state)
 	tell("fault connection");
 	tell("fault discovery");
 	tell("fault keys");
-	clock_ahead_ms = 0;
+	now_ms = 1;
 	world->base = event_base_new();
 	world->alarm = event_new(world->base, -1, 0, on_alarm, world);
 	world->tick = event_new(world->base, -1, 0, on_tick, NULL);

@@ -92,7 +92,7 @@ static void keys_are_fetched(void **state)
 /* What it takes to read the most that may come. */
 static void many_keys_do_not_hold_the_loop_up(void **state)
 {
-	static const char *const algorithms[] = {"RS256", "ES256", "ES512", "EdDSA"};
+	static const char *const algorithms[] = {"ES256", "EdDSA"};
 	struct world *world = *state;
 
 	for (size_t i = 0; i < COUNT(algorithms); i++) {
