@@ -1,10 +1,12 @@
 #include "edge/edge.h"
 
+#include <openssl/err.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 
 #include "common/clock.h"
 #include "common/memory.h"
+#include "edge/certificate.h"
 #include "edge/deadlines.h"
 #include "edge/drain.h"
 #include "edge/flush.h"
@@ -15,6 +17,7 @@
 #include "edge/receive.h"
 #include "edge/request.h"
 #include "edge/socket.h"
+#include "edge/tally.h"
 #include "edge/upgrade.h"
 
 /* lws takes all of it at once into one table; above 10 M it falls back to 2560. */
@@ -82,7 +85,12 @@ static void on_wsi_gone(struct lws *wsi)
 
 	if (socket_of(wsi) != NULL)
 		socket_on_end(socket_of(wsi));
+	tally_give_back(lws_get_opaque_user_data(wsi));
+	lws_set_opaque_user_data(wsi, NULL);
 	invocations_on_end(edge, wsi);
+	/* lws leaves errors there, and hiredis would take them for those of Redis. */
+	if (edge->settings.certificate != NULL)
+		ERR_clear_error();
 	if (edge->listener != NULL)
 		listener_on_end(edge->listener);
 }
@@ -90,8 +98,10 @@ static void on_wsi_gone(struct lws *wsi)
 static int on_lws(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in,
                   size_t size)
 {
-	(void)user;
 	switch (reason) {
+	case LWS_CALLBACK_OPENSSL_LOAD_EXTRA_SERVER_VERIFY_CERTS:
+		certificate_apply(edge_of(wsi)->settings.certificate, user);
+		return 0;
 	case LWS_CALLBACK_HTTP_CONFIRM_UPGRADE:
 		return upgrade_decide(edge_of(wsi), wsi, in);
 	case LWS_CALLBACK_HTTP:
@@ -200,6 +210,9 @@ static bool create_lws(struct edge *edge)
 		.vhost_name = "edge",
 	};
 
+	if (edge->settings.certificate != NULL)
+		info.options |= LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT |
+		                LWS_SERVER_OPTION_CREATE_VHOST_SSL_CTX;
 	lws_set_log_level(LLL_ERR, on_lws_log);
 	lws_set_allocator(allocate);
 	edge->lws = lws_create_context(&info);
@@ -215,6 +228,8 @@ struct edge *edge_create(const struct edge_settings *settings, struct event_base
 	struct edge *edge = mem_zero(sizeof(*edge));
 
 	edge->settings = *settings;
+	if (settings->allowed_origins == NULL)
+		edge->settings.allowed_origins = "same";
 	edge->base = base;
 	edge->timers = timers;
 	edge->scratch = mem_alloc(WRITE_BYTES_MAX);
@@ -224,6 +239,12 @@ struct edge *edge_create(const struct edge_settings *settings, struct event_base
 	deadlines_init(edge);
 	drain_init(edge);
 
+	edge->addresses = tally_create();
+	if (settings->trusted_proxies != NULL &&
+	    !networks_parse(slice_of(settings->trusted_proxies), &edge->trusted_proxies)) {
+		*error = "the trusted proxies are no networks";
+		goto fail;
+	}
 	raise_descriptor_limit(&edge->settings);
 	edge->listener = listener_create(edge, error);
 	if (edge->listener == NULL)
@@ -267,6 +288,7 @@ void edge_destroy(struct edge *edge)
 	invocations_fini(edge);
 	flush_fini(edge);
 	deadlines_fini(edge);
+	tally_destroy(edge->addresses);
 	free(edge->scratch);
 	free(edge);
 }

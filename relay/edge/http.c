@@ -107,8 +107,10 @@ static int on_console(struct edge *edge, struct lws *wsi, const struct request *
 	struct buffer body = {0};
 	char nonce[40];
 	char headers[512];
+	const char *only_tls = edge->settings.certificate != NULL
+	                               ? "Strict-Transport-Security: max-age=31536000\r\n"
+	                               : "";
 
-	(void)edge;
 	snprintf(nonce, sizeof(nonce), "%016llx%016llx", (unsigned long long)random_u64(),
 	         (unsigned long long)random_u64());
 	snprintf(
@@ -116,8 +118,9 @@ static int on_console(struct edge *edge, struct lws *wsi, const struct request *
 		"Content-Security-Policy: default-src 'none'; script-src 'nonce-%s'; style-src 'nonce-%s'; "
 		"connect-src 'self' ws: wss:; img-src data:; base-uri 'none'; form-action 'none'; "
 		"frame-ancestors 'none'\r\n"
-		"Referrer-Policy: no-referrer\r\n",
-		nonce, nonce);
+		"Referrer-Policy: no-referrer\r\n"
+		"%s",
+		nonce, nonce, only_tls);
 	append_page(&body, slice_of(nonce));
 	int result = answer_write(wsi, &(struct answer){
 					       .status = 200,

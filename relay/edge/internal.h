@@ -9,6 +9,7 @@
 #include <libwebsockets.h>
 
 #include "common/buffer.h"
+#include "common/ip.h"
 #include "common/list.h"
 #include "common/log.h"
 #include "edge/activity.h"
@@ -70,6 +71,7 @@ struct drain {
 };
 
 struct listener;
+struct tally;
 
 struct edge {
 	struct edge_settings settings;
@@ -79,6 +81,8 @@ struct edge {
 	struct lws_context *lws;
 	struct lws_vhost *vhost;
 	struct listener *listener;
+	struct networks trusted_proxies;
+	struct tally *addresses; /* visitor.c: their WebSockets */
 	struct list sockets;     /* socket.c, drain.c */
 	size_t socket_count;     /* socket.c */
 	struct list dirty;       /* flush.c */

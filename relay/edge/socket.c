@@ -27,6 +27,7 @@
 #include "edge/deadlines.h"
 #include "edge/flush.h"
 #include "edge/receive.h"
+#include "edge/visitor.h"
 
 #define CLOSE_LOST 1006 /* never on the wire: no close frame was seen */
 #define CLOSE_NO_CODE 1005
@@ -34,6 +35,8 @@
 void socket_open(struct edge *edge, struct lws *wsi, struct slice mesh)
 {
 	struct socket *socket = mem_zero(sizeof(*socket));
+	char address[IP_TEXT_SIZE];
+	struct ip ip;
 
 	socket->edge = edge;
 	socket->wsi = wsi;
@@ -51,8 +54,10 @@ void socket_open(struct edge *edge, struct lws *wsi, struct slice mesh)
 	socket->connection = hub_connect(edge->hub, mesh, SLICE(""), socket);
 	socket->number = connection_number(socket->connection);
 	deadlines_add(socket);
+	visitor_ip(wsi, &ip);
+	ip_print(&ip, address);
 	log_debug("connection_opened", LOG_NUMBER("connection", socket->number),
-	          LOG_SLICE("mesh", mesh));
+	          LOG_SLICE("mesh", mesh), LOG_TEXT("address", address));
 }
 
 void socket_close(struct socket *socket, enum close_code code, const char *reason)

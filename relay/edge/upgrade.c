@@ -14,6 +14,7 @@
 
 #include "edge/answer.h"
 #include "edge/http.h"
+#include "edge/visitor.h"
 
 #define KEY_BYTES 24 /* 16 bytes in base64 */
 
@@ -32,7 +33,13 @@ int lws_hdr_simple_create(struct lws *wsi, enum lws_token_indexes token, const c
 static int refuse(struct edge *edge, struct lws *wsi, unsigned status, const char *why,
                   const char *headers)
 {
-	log_info("upgrade_refused", LOG_NUMBER("status", status), LOG_TEXT("reason", why));
+	char address[IP_TEXT_SIZE];
+	struct ip ip;
+
+	visitor_ip(wsi, &ip);
+	ip_print(&ip, address);
+	log_info("upgrade_refused", LOG_NUMBER("status", status), LOG_TEXT("reason", why),
+	         LOG_TEXT("address", address));
 	edge_counters_refused(&edge->counters, status);
 	return answer_refusal(wsi, status, why, headers);
 }
@@ -61,6 +68,7 @@ int upgrade_decide(struct edge *edge, struct lws *wsi, const char *protocol)
 	char name[NAME_MESH_BYTES_MAX];
 	struct slice mesh;
 	struct request request;
+	struct tally_mark *mark;
 
 	if (strcasecmp(protocol, "websocket") != 0)
 		return 0; /* goes on as plain HTTP */
@@ -81,12 +89,18 @@ int upgrade_decide(struct edge *edge, struct lws *wsi, const char *protocol)
 		return refuse(edge, wsi, 400, "no valid Sec-WebSocket-Key", NULL);
 	if (request_header(wsi, WSI_TOKEN_HOST).data == NULL)
 		return refuse(edge, wsi, 400, "no Host", NULL);
+	if (!visitor_page_is_allowed(wsi))
+		return refuse(edge, wsi, 403, "not from a page of this origin", NULL);
 	if (edge->drain.begun)
 		return refuse(edge, wsi, 503, "the node is draining", RETRY_AT_ONCE);
 	if (edge->socket_count >= edge->settings.connections_max)
 		return refuse(edge, wsi, 503, "the node is full", RETRY_LATER);
 	if (!request_mesh(wsi, name, &mesh))
 		return refuse(edge, wsi, 400, REQUEST_MESH_RULE, NULL);
+	if (!visitor_count(wsi, &mark))
+		return refuse(edge, wsi, 429, "too many connections from this address",
+		              RETRY_LATER);
+	lws_set_opaque_user_data(wsi, mark);
 	if (!select_protocol(wsi))
 		return refuse(edge, wsi, 400, "too many headers", NULL);
 	return 0;

@@ -53,6 +53,8 @@ struct option_words {
 #define OPTION_TYPE_TEXT const char * /* NULL: none */
 #define OPTION_TYPE_PATH const char * /* NULL: none */
 #define OPTION_TYPE_WORDS struct option_words
+#define OPTION_TYPE_ORIGINS struct option_words
+#define OPTION_TYPE_NETWORKS struct option_words
 
 /* Strings are borrowed from the command line and the environment. */
 struct options {

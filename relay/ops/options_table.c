@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/ip.h"
+#include "common/origin.h"
 #include "common/text.h"
 
 #define ANY .optional = false
@@ -76,6 +78,10 @@ const char *option_placeholder(const struct option_row *row)
 		return "PATH";
 	case OPTION_KIND_WORDS:
 		return "WORDS";
+	case OPTION_KIND_ORIGINS:
+		return "ORIGIN";
+	case OPTION_KIND_NETWORKS:
+		return "NETWORK";
 	}
 	return "";
 }
@@ -158,6 +164,17 @@ void option_allowed(const struct option_row *row, char text[static OPTION_DESCRI
 		snprintf(text, OPTION_DESCRIPTION_SIZE,
 		         "words separated by spaces or commas, altogether less than %d bytes%s",
 		         OPTION_WORDS_BYTES_MAX, none);
+		return;
+	case OPTION_KIND_ORIGINS:
+		snprintf(text, OPTION_DESCRIPTION_SIZE,
+		         "origins such as https://app.example.org or https://*.example.org, "
+		         "without a path, or same, or *, altogether less than %d bytes",
+		         OPTION_WORDS_BYTES_MAX);
+		return;
+	case OPTION_KIND_NETWORKS:
+		snprintf(text, OPTION_DESCRIPTION_SIZE,
+		         "at most %d addresses or networks, such as 10.0.0.0/8 or fd00::/8%s",
+		         NETWORKS_MAX, none);
 		return;
 	}
 }
@@ -301,6 +318,28 @@ static bool add_words(const struct option_row *row, void *member, const char *te
 	}
 }
 
+static bool add_origins(const struct option_row *row, void *member, const char *text)
+{
+	struct option_words *words = member;
+	struct slice word;
+
+	if (!add_words(row, member, text))
+		return false;
+	struct slice rest = slice_of(words->text);
+	while (slice_next_word(&rest, &word))
+		if (!origin_is_pattern(word))
+			return false;
+	return words->text[0] != '\0';
+}
+
+static bool add_networks(const struct option_row *row, void *member, const char *text)
+{
+	struct option_words *words = member;
+	struct networks networks;
+
+	return add_words(row, member, text) && networks_parse(slice_of(words->text), &networks);
+}
+
 bool option_set(const struct option_row *row, struct options *options, const char *text)
 {
 	void *member = (char *)options + row->offset;
@@ -325,6 +364,10 @@ bool option_set(const struct option_row *row, struct options *options, const cha
 		return set_text(row, member, text);
 	case OPTION_KIND_WORDS:
 		return add_words(row, member, text);
+	case OPTION_KIND_ORIGINS:
+		return add_origins(row, member, text);
+	case OPTION_KIND_NETWORKS:
+		return add_networks(row, member, text);
 	}
 	return false;
 }

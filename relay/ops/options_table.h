@@ -19,6 +19,8 @@ enum option_kind {
 	OPTION_KIND_TEXT,
 	OPTION_KIND_PATH,
 	OPTION_KIND_WORDS,
+	OPTION_KIND_ORIGINS,
+	OPTION_KIND_NETWORKS,
 };
 
 struct option_row {

@@ -228,6 +228,7 @@ class Place:
             max_queue=None,
             ping_interval=None,
             open_timeout=patience.SECONDS,
+            ssl=self.relay.tls,
             **{HEADERS: headers or {}},
             **NO_PROXY,
         )

@@ -302,6 +302,9 @@ static void files_for_tls(void **state)
 		"p2p-relay: --redis-key-file is for TLS: --redis-url must begin with rediss.\n");
 	assert_refused("--redis-url rediss+cluster://h --redis-cert-file /cert",
 	               "p2p-relay: --redis-cert-file and --redis-key-file need each other.\n");
+	assert_refused("--tls-key-file /key",
+	               "p2p-relay: --tls-cert-file and --tls-key-file need each other.\n");
+	assert_runs("--tls-key-file /key --tls-cert-file /cert");
 }
 
 static void word_lists(void **state)
@@ -324,6 +327,47 @@ static void word_lists(void **state)
 		line,
 		"p2p-relay: --drop-types must be words separated by spaces or commas, altogether less than "
 		"1024 bytes, or none.\n");
+}
+
+static void origins(void **state)
+{
+	static const char expected[] =
+		"p2p-relay: --allowed-origin must be origins such as https://app.example.org or "
+		"https://*.example.org, without a path, or same, or *, altogether less than 1024 "
+		"bytes.\n";
+	static const char *const wrong[] = {
+		"https://example.org/",        "example.org", "none", "null", "https://*", ",",
+		"https://a.example,b.example",
+	};
+
+	(void)state;
+	assert_runs("");
+	assert_string_equal(options.allowed_origin.text, "same");
+	assert_runs("--allowed-origin https://a.example,same --allowed-origin *");
+	assert_string_equal(options.allowed_origin.text, "https://a.example same *");
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		char line[128];
+
+		snprintf(line, sizeof(line), "--allowed-origin %s", wrong[i]);
+		assert_refused(line, expected);
+	}
+}
+
+static void networks(void **state)
+{
+	static const char expected[] =
+		"p2p-relay: --trusted-proxy must be at most 64 addresses or networks, such as "
+		"10.0.0.0/8 or fd00::/8, or none.\n";
+
+	(void)state;
+	assert_runs("");
+	assert_string_equal(options.trusted_proxy.text, "");
+	assert_runs("--trusted-proxy 10.0.0.0/8,::1 --trusted-proxy 192.0.2.1");
+	assert_string_equal(options.trusted_proxy.text, "10.0.0.0/8 ::1 192.0.2.1");
+	assert_runs("--trusted-proxy none");
+	assert_string_equal(options.trusted_proxy.text, "");
+	assert_refused("--trusted-proxy proxy.example", expected);
+	assert_refused("--trusted-proxy 10.0.0.0/33", expected);
 }
 
 static void flag_beats_variable_beats_default(void **state)
@@ -588,6 +632,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(redis_in_all_its_forms, reset, release),
 		cmocka_unit_test_setup_teardown(files_for_tls, reset, release),
 		cmocka_unit_test_setup_teardown(word_lists, reset, release),
+		cmocka_unit_test_setup_teardown(origins, reset, release),
+		cmocka_unit_test_setup_teardown(networks, reset, release),
 		cmocka_unit_test_setup_teardown(flag_beats_variable_beats_default, reset, release),
 		cmocka_unit_test_setup_teardown(errors_name_what_was_given, reset, release),
 		cmocka_unit_test_setup_teardown(port_moves_the_default_address_only, reset,
