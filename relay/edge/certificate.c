@@ -142,6 +142,11 @@ void certificate_apply(struct certificate *certificate, struct ssl_ctx_st *conte
 	SSL_CTX_set_cert_cb(context, on_hello, certificate);
 }
 
+void certificate_forget_errors(void)
+{
+	ERR_clear_error();
+}
+
 struct certificate *certificate_create(const char *cert_file, const char *key_file,
                                        struct timers *timers, const char **error)
 {

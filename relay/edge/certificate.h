@@ -26,5 +26,8 @@ void certificate_reload(struct certificate *certificate);
 /* Makes the context a server's that has the certificate. It must not outlive it. */
 void certificate_apply(struct certificate *certificate, struct ssl_ctx_st *context);
 
+/* What lws may leave in OpenSSL's queue of errors, hiredis would take for an error of Redis. */
+void certificate_forget_errors(void);
+
 /* Accepts NULL. */
 void certificate_destroy(struct certificate *certificate);

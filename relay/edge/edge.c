@@ -1,6 +1,5 @@
 #include "edge/edge.h"
 
-#include <openssl/err.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 
@@ -88,9 +87,8 @@ static void on_wsi_gone(struct lws *wsi)
 	tally_give_back(lws_get_opaque_user_data(wsi));
 	lws_set_opaque_user_data(wsi, NULL);
 	invocations_on_end(edge, wsi);
-	/* lws leaves errors there, and hiredis would take them for those of Redis. */
 	if (edge->settings.certificate != NULL)
-		ERR_clear_error();
+		certificate_forget_errors();
 	if (edge->listener != NULL)
 		listener_on_end(edge->listener);
 }
