@@ -68,13 +68,13 @@ static struct hub_settings hub_settings(const struct options *options)
 static struct bus_settings bus_settings(const struct options *options)
 {
 	return (struct bus_settings){
-		.redis_url = options->redis_url,
-		.redis_password_file = options->redis_password_file,
-		.redis_sentinel_user = options->redis_sentinel_user,
-		.redis_sentinel_password_file = options->redis_sentinel_password_file,
-		.redis_ca_file = options->redis_ca_file,
-		.redis_cert_file = options->redis_cert_file,
-		.redis_key_file = options->redis_key_file,
+		.redis.url = options->redis_url,
+		.redis.password_file = options->redis_password_file,
+		.redis.sentinel_user = options->redis_sentinel_user,
+		.redis.sentinel_password_file = options->redis_sentinel_password_file,
+		.redis.ca_file = options->redis_ca_file,
+		.redis.cert_file = options->redis_cert_file,
+		.redis.key_file = options->redis_key_file,
 		.prefix = options->redis_prefix,
 		.ttl_ms = options->ttl_seconds * 1000,
 		.queue_bytes_max = options->bus_queue_bytes,

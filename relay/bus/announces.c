@@ -5,10 +5,10 @@
 #include "bus/claims.h"
 #include "bus/inbox.h"
 #include "bus/link.h"
-#include "bus/scripts.h"
-#include "bus/session.h"
 #include "bus/topic.h"
 #include "common/memory.h"
+#include "redis/scripts.h"
+#include "redis/session.h"
 
 struct announces {
 	struct list due; /* in link->announces_due while there are claims */

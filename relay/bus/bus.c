@@ -3,9 +3,9 @@
  */
 #include "bus/bus.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "bus/announces.h"
 #include "bus/cluster.h"
@@ -15,16 +15,15 @@
 #include "bus/listings.h"
 #include "bus/publications.h"
 #include "bus/refreshes.h"
-#include "bus/scripts.h"
-#include "bus/session.h"
-#include "bus/slot.h"
-#include "bus/tls.h"
 #include "bus/topic.h"
 #include "bus/traffic.h"
 #include "common/memory.h"
 #include "common/random.h"
+#include "redis/session.h"
+#include "redis/slot.h"
 
 #define TTL_MS_MIN 100
+#define BACKOFF_MS_MAX 3000
 
 struct bus {
 	struct bus_settings settings;
@@ -38,10 +37,15 @@ static const char *check(const struct bus_settings *settings)
 		return "the prefix of keys in Redis must not have { or } in it";
 	if (settings->ttl_ms < TTL_MS_MIN)
 		return "the TTL must be 100 ms at least";
-	if (settings->redis_password_file != NULL &&
-	    access(settings->redis_password_file, R_OK) != 0)
-		return "the file with the Redis password can't be read";
 	return NULL;
+}
+
+/* A node must be back well within the time in which others hold their sweeps off. */
+static uint64_t backoff_ms_max(const struct bus_settings *settings)
+{
+	uint64_t sixth = settings->ttl_ms / 6;
+
+	return sixth < BACKOFF_MS_MAX ? sixth : BACKOFF_MS_MAX;
 }
 
 static bool share(struct bus *bus, struct event_base *base, struct timers *timers,
@@ -51,20 +55,16 @@ static bool share(struct bus *bus, struct event_base *base, struct timers *timer
 	struct shared *shared = &bus->shared;
 
 	shared->settings = settings;
-	shared->base = base;
 	shared->timers = timers;
 	list_init(&shared->links);
 	meters_init(&shared->meters);
 	shared->leaves = leaves_create(shared);
-	if (settings->redis_sentinel_user != NULL)
-		shared->sentinel_access.user = mem_copy(settings->redis_sentinel_user,
-		                                        strlen(settings->redis_sentinel_user) + 1);
-	if (!address_parse(settings->redis_url, &shared->address, error))
+	if (!redis_init(&shared->redis, &settings->redis, base, timers, error))
 		return false;
-	if (shared->address.tls)
-		shared->tls = tls_create(settings->redis_ca_file, settings->redis_cert_file,
-		                         settings->redis_key_file, error);
-	return !shared->address.tls || shared->tls != NULL;
+	shared->redis.backoff_ms_max = backoff_ms_max(settings);
+	shared->redis.errors = shared->meters.errors;
+	lua_init(shared->scripts, redis_is_cluster(&shared->redis));
+	return true;
 }
 
 struct bus *bus_create(const struct bus_settings *settings, struct event_base *base,
@@ -80,8 +80,8 @@ struct bus *bus_create(const struct bus_settings *settings, struct event_base *b
 		bus_destroy(bus);
 		return NULL;
 	}
-	bus->settings.redis_url = NULL; /* it may hold a password; the address has what is needed */
-	if (bus->shared.address.form == ADDRESS_CLUSTER)
+	bus->settings.redis.url = NULL; /* it may hold a password; the address has what is needed */
+	if (redis_is_cluster(&bus->shared.redis))
 		bus->shared.cluster = cluster_create(&bus->shared);
 	else
 		bus->link = link_create(&bus->shared, NULL);
@@ -99,9 +99,8 @@ void bus_destroy(struct bus *bus)
 	LIST_EACH(&bus->shared.links, link)
 		link_destroy(LIST_ENTRY(link, struct link, in_shared));
 	cluster_destroy(bus->shared.cluster);
-	tls_destroy(bus->shared.tls);
-	address_fini(&bus->shared.address);
-	address_fini(&bus->shared.sentinel_access);
+	lua_fini(bus->shared.scripts);
+	redis_fini(&bus->shared.redis);
 	free(bus);
 }
 
@@ -118,6 +117,8 @@ static void use(struct bus *bus)
 	while (shared->node == 0)
 		shared->node = random_u64();
 	keys_node_text(shared->node, shared->node_text);
+	snprintf(shared->redis.client_name, sizeof(shared->redis.client_name), "p2p-relay:%s",
+	         shared->node_text);
 	if (bus->link != NULL)
 		link_start(bus->link);
 	else

@@ -1,7 +1,7 @@
 /*
  * The bus: what nodes tell each other through Redis, and what Redis keeps for them.
  *
- * It implements the mesh's bus_port. Nobody else in the program knows Redis.
+ * It implements the mesh's bus_port. Nobody above it knows Redis.
  */
 #pragma once
 
@@ -10,19 +10,14 @@
 #include <stdint.h>
 
 #include "mesh/ports.h"
+#include "redis/redis.h"
 
 struct event_base;
 struct timers;
 
 struct bus_settings {
-	const char *redis_url;                    /* see address.h */
-	const char *redis_password_file;          /* read at each connect; NULL: the URL has it */
-	const char *redis_ca_file;                /* see tls.h, and NULL */
-	const char *redis_cert_file;              /* likewise */
-	const char *redis_key_file;               /* likewise */
-	const char *redis_sentinel_user;          /* NULL: their default user */
-	const char *redis_sentinel_password_file; /* NULL: they ask for none */
-	const char *prefix;                       /* of all keys and channels; without { and } */
+	struct redis_settings redis;
+	const char *prefix;     /* of all keys and channels; without { and } */
 	uint64_t ttl_ms;        /* silence that makes a peer offline; the same on all nodes */
 	uint64_t probe_ms;      /* silence after which a connection is probed */
 	size_t queue_bytes_max; /* of what is published and not yet answered */

@@ -3,13 +3,13 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#include "bus/command.h"
 #include "bus/inbox.h"
 #include "bus/link.h"
-#include "bus/reply.h"
-#include "bus/scripts.h"
 #include "bus/topic.h"
 #include "common/memory.h"
+#include "redis/command.h"
+#include "redis/reply.h"
+#include "redis/scripts.h"
 
 #define CLAIMS_MAX 100             /* per call */
 #define CALL_BYTES_MAX (64 * 1024) /* of messages; a single larger one goes alone */
@@ -59,13 +59,13 @@ static void finish(struct call *call)
 
 static enum announce_answer answer_of(const redisReply *reply, size_t place)
 {
-	const redisReply *item = reply_item(reply, place);
+	int64_t number;
 
 	if (reply == NULL)
 		return ANNOUNCE_LOST;
-	if (item == NULL || item->type != REDIS_REPLY_INTEGER)
+	if (!reply_integer(reply_item(reply, place), &number))
 		return ANNOUNCE_REFUSED;
-	switch (item->integer) {
+	switch (number) {
 	case 1:
 		return ANNOUNCE_ONLINE;
 	case 0:
@@ -79,7 +79,7 @@ static enum announce_answer answer_of(const redisReply *reply, size_t place)
 	}
 }
 
-static void on_answer(void *context, const struct redisReply *reply)
+static void on_answer(void *context, const redisReply *reply)
 {
 	struct call *call = context;
 	size_t place = 0;

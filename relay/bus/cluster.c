@@ -9,22 +9,22 @@
 #include "bus/cluster.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "bus/link.h"
 #include "bus/probe.h"
-#include "bus/reply.h"
-#include "bus/scout.h"
-#include "bus/session.h"
-#include "bus/slot.h"
 #include "bus/topic.h"
 #include "common/log.h"
 #include "common/memory.h"
 #include "common/random.h"
 #include "common/timers.h"
+#include "redis/reply.h"
+#include "redis/scout.h"
+#include "redis/session.h"
+#include "redis/slot.h"
 
-#define HOSTS_MAX 32 /* to ask: those of the address, and masters that were heard of */
-#define NAME_BYTES_MAX 256
+#define HOSTS_MAX 32      /* to ask: those of the address, and masters that were heard of */
 #define ASK_MS_MIN 300    /* between two questions, and as much again at random */
 #define SETTLE_MS_MIN 100 /* between two rounds of moves: two shards may point at each other */
 
@@ -72,7 +72,7 @@ static void forget_hosts(struct cluster *cluster)
 
 static void list_hosts(struct cluster *cluster)
 {
-	const struct address *address = &cluster->shared->address;
+	const struct address *address = &cluster->shared->redis.address;
 
 	forget_hosts(cluster);
 	LIST_EACH(&cluster->shared->links, at) {
@@ -104,17 +104,15 @@ void cluster_doubt(struct cluster *cluster)
 
 /* ---- Links and topics in their places */
 
-static struct link *link_to(struct cluster *cluster, const char *name, uint16_t port)
+static struct link *link_to(struct cluster *cluster, const struct address_host *target)
 {
-	const struct address_host target = {(char *)name, port};
-
 	LIST_EACH(&cluster->shared->links, at) {
 		struct link *link = LIST_ENTRY(at, struct link, in_shared);
-		if (link->target.name != NULL && link->target.port == port &&
-		    strcmp(link->target.name, name) == 0)
+		if (link->target.name != NULL && link->target.port == target->port &&
+		    strcmp(link->target.name, target->name) == 0)
 			return link;
 	}
-	struct link *link = link_create(cluster->shared, &target);
+	struct link *link = link_create(cluster->shared, target);
 	link_start(link);
 	return link;
 }
@@ -172,63 +170,29 @@ static void on_settle(void *context)
 
 /* ---- What nodes say */
 
-/* A node that does not know its own name leaves it out: it is the one that was asked. */
-static const char *read_name(const struct address_host *asked, struct slice name,
-                             char text[NAME_BYTES_MAX])
+static void take_range(struct cluster *cluster, const struct slot_range *range)
 {
-	if (name.size == 0)
-		return asked->name;
-	if (name.size >= NAME_BYTES_MAX || slice_is(name, "?"))
-		return NULL;
-	memcpy(text, name.data, name.size);
-	text[name.size] = '\0';
-	return text;
-}
+	struct link *link = link_to(cluster, &range->master);
 
-struct range {
-	const char *name;
-	uint16_t port;
-	uint64_t first;
-	uint64_t last;
-	char text[NAME_BYTES_MAX];
-};
-
-static bool read_range(const struct cluster *cluster, const redisReply *reply, struct range *range)
-{
-	const redisReply *master = reply_item(reply, 2);
-	uint64_t port = reply_number(reply_item(master, 1), 0);
-
-	range->first = reply_number(reply_item(reply, 0), SLOT_COUNT);
-	range->last = reply_number(reply_item(reply, 1), SLOT_COUNT);
-	range->port = (uint16_t)port;
-	range->name = read_name(scout_host(cluster->scout), reply_text(reply_item(master, 0)),
-	                        range->text);
-	return range->name != NULL && port > 0 && port <= UINT16_MAX &&
-	       range->first <= range->last && range->last < SLOT_COUNT;
-}
-
-static void take_range(struct cluster *cluster, const struct range *range)
-{
-	struct link *link = link_to(cluster, range->name, range->port);
-
-	for (uint64_t slot = range->first; slot <= range->last; slot++)
+	for (unsigned slot = range->first; slot <= range->last; slot++)
 		cluster->owners[slot] = link;
 }
 
 static bool on_found(void *context, const redisReply *reply)
 {
 	struct cluster *cluster = context;
-	struct range range;
+	const struct address_host *asked = scout_host(cluster->scout);
+	struct slot_range range;
 	bool any = false;
 
 	for (size_t i = 0; i < reply_count(reply) && !any; i++)
-		any = read_range(cluster, reply_item(reply, i), &range);
+		any = slot_read_range(reply_item(reply, i), asked, &range);
 	if (!any)
 		return false;
 	cluster->reason[0] = '\0';
 	memset(cluster->owners, 0, sizeof(cluster->owners));
 	for (size_t i = 0; i < reply_count(reply); i++)
-		if (read_range(cluster, reply_item(reply, i), &range))
+		if (slot_read_range(reply_item(reply, i), asked, &range))
 			take_range(cluster, &range);
 	settle(cluster);
 	return true;
@@ -256,29 +220,6 @@ static void on_lost(void *context)
 	(void)context;
 }
 
-/* Takes what is before the last `separator` of `text` as `word`, and leaves what is behind it. */
-static bool cut_last(struct slice *text, char separator, struct slice *word)
-{
-	const char *at = memrchr(text->data, separator, text->size);
-
-	if (at == NULL)
-		return false;
-	*word = (struct slice){text->data, (size_t)(at - text->data)};
-	text->size -= word->size + 1;
-	text->data = at + 1;
-	return true;
-}
-
-/* "MOVED SLOT HOST:PORT"; the host may be left out, and may have colons. */
-static bool read_moved(struct slice error, struct slice *host, uint64_t *slot, uint64_t *port)
-{
-	struct slice number;
-
-	return cut_last(&error, ':', host) && slice_number(error, port) &&
-	       cut_last(host, ' ', &number) && slice_number(number, slot) && *slot < SLOT_COUNT &&
-	       *port > 0 && *port <= UINT16_MAX;
-}
-
 static void settle_soon(struct cluster *cluster)
 {
 	uint64_t since = shared_now_ms(cluster->shared) - cluster->settled_ms;
@@ -290,20 +231,12 @@ static void settle_soon(struct cluster *cluster)
 
 void cluster_moved(struct cluster *cluster, const struct link *link, struct slice error)
 {
-	char text[NAME_BYTES_MAX];
-	struct slice host;
-	uint64_t slot;
-	uint64_t port;
+	struct slot_range range;
 
 	cluster_doubt(cluster);
-	error.data += strlen("MOVED ");
-	error.size -= strlen("MOVED ");
-	if (!read_moved(error, &host, &slot, &port))
+	if (!slot_read_moved(error, &link->target, &range))
 		return;
-	const char *name = read_name(&link->target, host, text);
-	if (name == NULL)
-		return;
-	cluster->owners[slot] = link_to(cluster, name, (uint16_t)port);
+	take_range(cluster, &range);
 	settle_soon(cluster);
 }
 
@@ -322,13 +255,13 @@ struct cluster *cluster_create(struct shared *shared)
 
 	cluster->shared = shared;
 	shared->cluster = cluster;
-	cluster->scout = scout_create(shared, &handler, cluster);
+	cluster->scout = scout_create(&shared->redis, &handler, cluster);
 	cluster->task = (struct scout_task){
 		.hosts = cluster->hosts,
 		.words = question,
 		.word_count = 2,
-		.access = &shared->address,
-		.password_file = shared->settings->redis_password_file,
+		.access = &shared->redis.address,
+		.password_file = shared->redis.password_file,
 	};
 	timer_init(&cluster->ask, on_ask, cluster);
 	timer_init(&cluster->settle, on_settle, cluster);

@@ -7,10 +7,10 @@
 #include "bus/keys.h"
 #include "bus/leaves.h"
 #include "bus/link.h"
-#include "bus/subscriptions.h"
 #include "bus/topic.h"
 #include "common/memory.h"
 #include "mesh/lease.h"
+#include "redis/subscriptions.h"
 
 struct inbox {
 	struct list in_topic;
@@ -34,7 +34,8 @@ static void on_received(void *context, struct slice message)
 {
 	struct inbox *inbox = context;
 
-	lease_receive(inbox->owner, message);
+	if (link_read_origin(topic_link(inbox->topic), &message))
+		lease_receive(inbox->owner, message);
 }
 
 static void on_dropped(void *context)

@@ -2,13 +2,13 @@
 
 #include <stdlib.h>
 
-#include "bus/command.h"
 #include "bus/inbox.h"
 #include "bus/link.h"
-#include "bus/scripts.h"
 #include "bus/topic.h"
 #include "common/memory.h"
 #include "common/table.h"
+#include "redis/command.h"
+#include "redis/scripts.h"
 
 #define LEAVES_MAX 65536 /* who is not told of then goes offline when the lease ends */
 
@@ -39,7 +39,7 @@ static void forget_if_done(struct leave *leave)
 	free(leave);
 }
 
-static void on_answer(void *context, const struct redisReply *reply);
+static void on_answer(void *context, const redisReply *reply);
 
 static void send(struct leave *leave)
 {
@@ -60,7 +60,7 @@ static void send(struct leave *leave)
 }
 
 /* Any answer will do: an error would be the same the next time. */
-static void on_answer(void *context, const struct redisReply *reply)
+static void on_answer(void *context, const redisReply *reply)
 {
 	struct leave *leave = context;
 

@@ -16,7 +16,6 @@
 #pragma once
 
 #include "bus/shared.h"
-#include "common/buffer.h"
 #include "wire/parcel.h"
 
 struct link {
@@ -46,7 +45,6 @@ struct link {
 	bool subscribed; /* what was held when it began */
 	bool up;         /* all topics have recovered */
 
-	struct buffer command; /* the one being put together */
 	struct event *turn;
 };
 
@@ -71,22 +69,11 @@ enum bus_state links_state(const struct shared *shared);
 
 /* ---- For its parts */
 
-/* Both connections are greeted; the scripts are loaded; the session is over. */
-void link_greeted(struct link *link);
-void link_begin(struct link *link);
-void link_lost(struct link *link);
-
 /* A topic has recovered: is the link up now? */
 void link_look(struct link *link);
 
-/* Logs the state if it is another than was told. `reason`: why it is down; else NULL. */
-void link_tell(struct link *link, const char *reason);
-
 /* At the end of this turn of the loop announces leave. */
 void link_wake(struct link *link);
-
-/* Starts a command in link->command. */
-struct buffer *link_command(struct link *link, size_t arguments);
 
 uint64_t link_now_ms(const struct link *link);
 

@@ -10,12 +10,12 @@
 
 #include "bus/keys.h"
 #include "bus/link.h"
-#include "bus/reply.h"
-#include "bus/session.h"
 #include "bus/topic.h"
 #include "common/memory.h"
 #include "common/timers.h"
 #include "mesh/mesh.h"
+#include "redis/reply.h"
+#include "redis/session.h"
 
 #define LISTINGS_MAX 1024 /* under way; further ones are answered NULL */
 

@@ -15,13 +15,13 @@
 #include <stdlib.h>
 
 #include "bus/link.h"
-#include "bus/reply.h"
-#include "bus/session.h"
 #include "bus/topic.h"
 #include "common/memory.h"
 #include "common/random.h"
 #include "common/timers.h"
 #include "mesh/mesh.h"
+#include "redis/reply.h"
+#include "redis/session.h"
 
 #define CHUNK 500 /* peers asked for at once */
 #define ROUND_MS_MIN (4 * 60 * 1000)
@@ -153,8 +153,7 @@ static void on_peer(void *context, enum answer answer, const redisReply *reply)
 	size_t place = load->answered++;
 
 	load->failed = load->failed || (answer != ANSWER_OK && !is_foreign(reply));
-	if (answer == ANSWER_OK && !load->ended && presence != NULL &&
-	    presence->type == REDIS_REPLY_STRING)
+	if (answer == ANSWER_OK && !load->ended && reply_is_string(presence))
 		mesh_load_peer(topic_owner(load->topic), blob_slice(load->ids[place]),
 		               reply_text(presence), reply_number(reply_item(reply, 1), 0));
 	if (load->under_way == 1 && !load->ended)

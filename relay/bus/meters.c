@@ -1,12 +1,5 @@
 #include "bus/meters.h"
 
-static const char *const script_names[SCRIPT_COUNT] = {
-	[SCRIPT_ANNOUNCE] = "announce",
-	[SCRIPT_REFRESH] = "refresh",
-	[SCRIPT_LEAVE] = "leave",
-	[SCRIPT_REAP] = "reap",
-};
-
 static const char *const failure_names[] = {
 	[UNPUBLISHED_NOBODY] = "nobody",
 	[UNPUBLISHED_NOT_SENT] = "not_sent",
@@ -25,18 +18,6 @@ static void init_publishing(struct meters *meters)
 			"p2p_relay_publish_failures_total",
 			"Parcels that reached nobody (nobody, not_sent) or perhaps nobody (unknown).",
 			"reason", failure_names[i]);
-}
-
-static void init_scripts(struct meters *meters)
-{
-	for (size_t i = 0; i < SCRIPT_COUNT; i++)
-		meters->script_calls[i] =
-			metric_counter("p2p_relay_script_calls_total",
-		                       "Scripts that Redis answered.", "script", script_names[i]);
-	for (size_t i = 0; i < SCRIPT_COUNT; i++)
-		meters->script_us[i] = metric_counter("p2p_relay_script_microseconds_total",
-		                                      "Time from calling a script to its answer.",
-		                                      "script", script_names[i]);
 }
 
 void meters_init(struct meters *meters)
@@ -65,5 +46,4 @@ void meters_init(struct meters *meters)
 	                                         "From publishing a probe to its coming back.",
 	                                         bounds, sizeof(bounds) / sizeof(bounds[0]));
 	init_publishing(meters);
-	init_scripts(meters);
 }

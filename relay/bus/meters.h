@@ -4,14 +4,6 @@
 #include "common/metrics.h"
 #include "mesh/ports.h"
 
-enum script {
-	SCRIPT_ANNOUNCE,
-	SCRIPT_REFRESH,
-	SCRIPT_LEAVE,
-	SCRIPT_REAP,
-};
-#define SCRIPT_COUNT 4
-
 struct meters {
 	struct metric *state; /* enum bus_state */
 	struct metric *reconnects;
@@ -19,8 +11,6 @@ struct meters {
 	struct metric *publishes;
 	struct metric *publish_failures[3]; /* by enum unpublished */
 	struct metric *errors;
-	struct metric *script_calls[SCRIPT_COUNT];
-	struct metric *script_us[SCRIPT_COUNT];
 	struct metric *looks;
 	struct metric *reaped;
 	struct metric *leaves_owed;

@@ -7,19 +7,20 @@
  */
 #include "bus/probe.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "bus/cluster.h"
-#include "bus/command.h"
 #include "bus/keys.h"
 #include "bus/link.h"
-#include "bus/reply.h"
-#include "bus/session.h"
-#include "bus/slot.h"
-#include "bus/subscriptions.h"
 #include "common/clock.h"
 #include "common/memory.h"
 #include "common/timers.h"
+#include "redis/command.h"
+#include "redis/reply.h"
+#include "redis/session.h"
+#include "redis/slot.h"
+#include "redis/subscriptions.h"
 
 #define ANSWER_MS_MAX 2900 /* with probes each second a silent Redis is noticed within 4 s */
 #define TAGS_MAX 16384     /* as many as slots: a shard with few may have none of them */
@@ -77,7 +78,7 @@ static void on_published(void *context, enum answer answer, const redisReply *re
 static void send(struct probe *probe)
 {
 	struct link *link = probe->link;
-	struct buffer *command = link_command(link, 3);
+	struct buffer *command = session_begin(link->session, 3);
 	char head[LINK_HEAD_BYTES_MAX];
 	struct slice start = link_head(link, PARCEL_PROBE, head);
 
@@ -157,7 +158,10 @@ static void hear(struct probe *probe, struct slice bytes)
 
 static void on_received(void *context, struct slice message)
 {
-	hear(context, message);
+	struct probe *probe = context;
+
+	if (link_read_origin(probe->link, &message))
+		hear(probe, message);
 }
 
 static void on_subscribed(void *context)

@@ -10,15 +10,15 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#include "bus/command.h"
 #include "bus/link.h"
-#include "bus/reply.h"
-#include "bus/session.h"
 #include "bus/topic.h"
 #include "bus/traffic.h"
 #include "common/memory.h"
 #include "common/timers.h"
 #include "mesh/mesh.h"
+#include "redis/command.h"
+#include "redis/reply.h"
+#include "redis/session.h"
 
 #define WAIT_MS_MAX 4500 /* older news would only confuse: with its way it is 5 s old at most */
 
@@ -154,7 +154,7 @@ static void on_answer(void *context, enum answer answer, const redisReply *reply
 {
 	struct publication *publication = context;
 	struct publications *publications = topic_publications(publication->topic);
-	bool refused = reply != NULL && reply->type == REDIS_REPLY_ERROR;
+	bool refused = reply_is_error(reply);
 
 	if (answer == ANSWER_OK)
 		traffic_answered(publication->traffic, cost(publication),
@@ -204,11 +204,11 @@ struct shape {
 	size_t parcel_at;
 };
 
-/* Writes the command into link->command. */
-static void compose(struct link *link, struct shape *shape)
+/* Returns the command, in the session's buffer. */
+static struct slice compose(struct link *link, struct shape *shape)
 {
 	static const char origin[LINK_ORIGIN_BYTES]; /* written when it is sent */
-	struct buffer *command = link_command(link, 3);
+	struct buffer *command = session_begin(link->session, 3);
 
 	command_add(command, link->shared->cluster != NULL ? SLICE("SPUBLISH") : SLICE("PUBLISH"));
 	command_add_size(command, shape->channel_start.size + shape->target.size);
@@ -222,14 +222,13 @@ static void compose(struct link *link, struct shape *shape)
 	for (size_t i = 0; i < shape->part_count; i++)
 		buffer_append(command, shape->parts[i]);
 	buffer_append(command, SLICE("\r\n"));
+	return command_end(command);
 }
 
 static struct publication *create(struct publications *all, struct shape *shape)
 {
 	struct link *link = topic_link(all->topic);
-
-	compose(link, shape);
-	struct slice command = command_end(&link->command);
+	struct slice command = compose(link, shape);
 	struct publication *publication = mem_alloc(sizeof(*publication) + command.size + 1);
 
 	*publication = (struct publication){

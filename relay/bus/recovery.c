@@ -28,11 +28,11 @@
 #include "bus/leaves.h"
 #include "bus/link.h"
 #include "bus/publications.h"
-#include "bus/session.h"
-#include "bus/subscriptions.h"
 #include "bus/topic.h"
 #include "common/memory.h"
 #include "common/timers.h"
+#include "redis/session.h"
+#include "redis/subscriptions.h"
 
 #define PEERS_PER_CALL 100
 #define CALLS_MAX 10 /* in flight, of a link */

@@ -2,16 +2,16 @@
 
 #include <stdlib.h>
 
-#include "bus/command.h"
 #include "bus/inbox.h"
 #include "bus/link.h"
-#include "bus/reply.h"
-#include "bus/scripts.h"
-#include "bus/session.h"
 #include "bus/topic.h"
 #include "common/memory.h"
 #include "common/timers.h"
 #include "mesh/lease.h"
+#include "redis/command.h"
+#include "redis/reply.h"
+#include "redis/scripts.h"
+#include "redis/session.h"
 
 #define GATHER_MS 100     /* a call of 100 costs Redis a third of 100 calls */
 #define REFRESHES_MAX 100 /* per call */
@@ -34,7 +34,7 @@ struct call {
 	struct inbox *inboxes[REFRESHES_MAX]; /* counted */
 };
 
-static void on_answer(void *context, const struct redisReply *reply)
+static void on_answer(void *context, const redisReply *reply)
 {
 	struct call *call = context;
 

@@ -1,20 +1,19 @@
 /* What all links of this node share. */
 #pragma once
 
-#include "bus/address.h"
 #include "bus/bus.h"
 #include "bus/keys.h"
+#include "bus/lua.h"
 #include "bus/meters.h"
 #include "common/list.h"
+#include "redis/redis.h"
 
 struct shared {
 	const struct bus_settings *settings;
-	struct address address;
-	struct address sentinel_access; /* user and password, for the sentinels */
-	struct tls *tls;                /* NULL: none */
-	struct event_base *base;
+	struct redis redis;
 	struct timers *timers;
 	struct meters meters;
+	struct script scripts[SCRIPT_COUNT];
 	struct cluster *cluster; /* NULL: Redis is no Cluster */
 	struct leaves *leaves;
 	struct list links;

@@ -7,17 +7,18 @@
  */
 #include "bus/sweep.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
-#include "bus/command.h"
 #include "bus/link.h"
-#include "bus/reply.h"
-#include "bus/scripts.h"
-#include "bus/session.h"
 #include "bus/topic.h"
 #include "common/memory.h"
 #include "common/random.h"
 #include "common/timers.h"
+#include "redis/command.h"
+#include "redis/reply.h"
+#include "redis/scripts.h"
+#include "redis/session.h"
 
 /*
  * The shortest time between two looks, and the least spread; a quarter of the TTL if that is less.
@@ -111,7 +112,7 @@ struct reaping {
 
 static void ask_who_is_due(struct sweep *sweep);
 
-static void on_reaped(void *context, const struct redisReply *reply)
+static void on_reaped(void *context, const redisReply *reply)
 {
 	struct reaping *reaping = context;
 	struct sweep *sweep = reaping->sweep;

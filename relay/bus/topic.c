@@ -11,13 +11,13 @@
 #include "bus/publications.h"
 #include "bus/recovery.h"
 #include "bus/refreshes.h"
-#include "bus/session.h"
-#include "bus/slot.h"
-#include "bus/subscriptions.h"
 #include "bus/sweep.h"
 #include "bus/traffic.h"
 #include "common/memory.h"
 #include "mesh/mesh.h"
+#include "redis/session.h"
+#include "redis/slot.h"
+#include "redis/subscriptions.h"
 
 struct topic {
 	struct list in_link;
@@ -57,7 +57,8 @@ static void on_received(void *context, struct slice message)
 {
 	struct topic *topic = context;
 
-	mesh_receive(topic->owner, message);
+	if (link_read_origin(topic->link, &message))
+		mesh_receive(topic->owner, message);
 }
 
 void topic_dropped(struct topic *topic)

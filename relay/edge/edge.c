@@ -62,6 +62,8 @@ static int on_socket_event(struct lws *wsi, enum lws_callback_reasons reason, st
 	case LWS_CALLBACK_RECEIVE:
 		receive_piece(socket, bytes);
 		return 0;
+	case LWS_CALLBACK_USER: /* by deps/libwebsockets.patch: a ping or a pong */
+		return socket_on_control(socket) ? 0 : -1;
 	case LWS_CALLBACK_RECEIVE_PONG:
 		socket_on_pong(socket);
 		return 0;
@@ -115,6 +117,7 @@ static int on_lws(struct lws *wsi, enum lws_callback_reasons reason, void *user,
 		on_established(wsi);
 		return 0;
 	case LWS_CALLBACK_RECEIVE:
+	case LWS_CALLBACK_USER:
 	case LWS_CALLBACK_RECEIVE_PONG:
 	case LWS_CALLBACK_SERVER_WRITEABLE:
 	case LWS_CALLBACK_WS_PEER_INITIATED_CLOSE:

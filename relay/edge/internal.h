@@ -36,7 +36,7 @@ enum socket_state {
 
 struct message; /* one that comes in pieces; receive.c */
 
-/* 112 bytes. What is not needed while a socket idles hangs off it. */
+/* 120 bytes. What is not needed while a socket idles hangs off it. */
 struct socket {
 	struct edge *edge;
 	struct lws *wsi;
@@ -48,8 +48,10 @@ struct socket {
 	struct list slot;              /* deadlines.c */
 	const char *close_reason;      /* socket.c, with close_code */
 	uint32_t number;               /* the connection's, for logs */
-	uint32_t act_at_s; /* deadlines.c: the next ping; from LEAVING on: when it is cut */
-	uint32_t pinged_s; /* deadlines.c: first ping since it was last heard; 0 = none */
+	uint32_t act_at_s;   /* deadlines.c: the next ping; from LEAVING on: when it is cut */
+	uint32_t pinged_s;   /* deadlines.c: first ping since it was last heard; 0 = none */
+	uint32_t controls_s; /* socket.c: the second in which these came: */
+	uint16_t controls;   /* pings and pongs */
 	uint16_t close_code;
 	uint8_t state; /* socket.c */
 	bool reading;  /* socket.c */

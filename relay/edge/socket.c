@@ -32,6 +32,9 @@
 #define CLOSE_LOST 1006 /* never on the wire: no close frame was seen */
 #define CLOSE_NO_CODE 1005
 
+/* Pings and pongs of one client. lws answers each ping by a write of its own, past all queues. */
+#define CONTROLS_PER_SECOND_MAX 100
+
 void socket_open(struct edge *edge, struct lws *wsi, struct slice mesh)
 {
 	struct socket *socket = mem_zero(sizeof(*socket));
@@ -183,10 +186,26 @@ void socket_on_closing(struct socket *socket)
 
 void socket_on_pong(struct socket *socket)
 {
+	if (socket->state == SOCKET_OPEN)
+		connection_pong(socket->connection);
+}
+
+bool socket_on_control(struct socket *socket)
+{
+	uint32_t now_s = wheel_now_s(&socket->edge->wheel);
+
 	if (socket->state != SOCKET_OPEN)
-		return;
+		return false;
+	if (socket->controls_s != now_s) {
+		socket->controls_s = now_s;
+		socket->controls = 0;
+	}
+	if (++socket->controls > CONTROLS_PER_SECOND_MAX) {
+		socket_close(socket, CLOSE_FLOODING, "too many pings or pongs");
+		return false;
+	}
 	socket->pinged_s = 0;
-	connection_pong(socket->connection);
+	return true;
 }
 
 void socket_on_end(struct socket *socket)

@@ -29,6 +29,9 @@ int socket_on_writable(struct socket *socket);
 int socket_on_peer_close(struct socket *socket, struct slice payload);
 void socket_on_pong(struct socket *socket);
 
+/* Before each ping and each pong. Returns false if it is to be dropped. */
+bool socket_on_control(struct socket *socket);
+
 /* lws closes it by itself, for a breach of the protocol or because it broke. */
 void socket_on_closing(struct socket *socket);
 

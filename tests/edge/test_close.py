@@ -129,6 +129,28 @@ class TestPings:
             client.send_bytes(frame(PONG, b"x") + frame(PONG))
             assert client.ask("hello") == "hello"
 
+    def test_who_pings_is_alive(self, start):
+        node = start("--ping-seconds", 1, "--pong-seconds-max", 2)
+        with node.client() as client:
+            for _ in range(5):
+                while (opcode := client.receive_frame()[0]) != PING:
+                    assert opcode == PONG
+                client.send_bytes(frame(PING, b"and you?"))
+            assert json.loads(client.ask("state"))["pongs"] == 0
+
+    @pytest.mark.parametrize("opcode", [PING, PONG])
+    @pytest.mark.parametrize("size", [0, 125])
+    def test_floods_are_ended(self, node, opcode, size):
+        """A ping costs a write past all queues. 100 in a second are borne with."""
+        nuisance = frame(opcode, b"x" * size)
+        with node.client() as client:
+            client.send_bytes(nuisance * 100)
+            assert client.ask("hello") == "hello"
+            assert len(client.pongs) == (100 if opcode == PING else 0)
+            client.send_bytes(nuisance * 1000)
+            closed = client.closing()
+            assert (closed.code, closed.reason) == (4429, "too many pings or pongs")
+
 
 def test_an_idle_node_sleeps(node):
     """No timer runs for nobody: an idle microVM must cost next to nothing."""

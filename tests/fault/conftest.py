@@ -16,7 +16,7 @@ import pytest  # noqa: E402
 
 from harness.relay import BINARY  # noqa: E402
 from programs import FOLDER  # noqa: E402
-from rig import LONG, SHORT, Rig  # noqa: E402
+from rig import LONG, SHORT, Rig, is_sanitized  # noqa: E402
 
 
 def pytest_addoption(parser):
@@ -32,7 +32,7 @@ def pytest_configure(config):
 
 
 def pytest_collection_modifyitems(config, items):
-    if b"__asan_init" in BINARY.read_bytes():
+    if is_sanitized():
         for item in items:
             if mark := item.get_closest_marker("plain"):
                 item.add_marker(pytest.mark.skip(reason=mark.args[0]))

@@ -29,7 +29,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "integration"))
 from harness import patience  # noqa: E402
 from harness.redis import RedisError, free_port  # noqa: E402
 from programs import Swarm  # noqa: E402
-from rig import Node, Rig, Scale, clean  # noqa: E402
+from rig import Node, Rig, Scale, clean, within_memory  # noqa: E402
 from stores import FORMS  # noqa: E402
 
 SCALE = Scale("model", peers=0, ttl=3, beat_ms=750, direct=150, broadcast=4)
@@ -497,7 +497,7 @@ class Model:
             )
         self.resident.append((time.monotonic() - self.begin, self.elder.resident_bytes()))
         grown = self.resident[-1][1] - self.resident[0][1]
-        assert grown <= RESIDENT_GROWTH_MAX, f"the elder has grown by {grown} bytes: {self.resident}"
+        assert within_memory(grown, RESIDENT_GROWTH_MAX), f"the elder has grown by {grown} bytes: {self.resident}"
 
     def keys(self):
         return {key for server in self.store.servers for key in server.call("KEYS", "*")}

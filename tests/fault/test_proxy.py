@@ -238,12 +238,12 @@ def test_says_what_is_wrong(proxy):
 
 def test_an_unreachable_target(proxy):
     """As a network would: accepted, then reset."""
-    probe = socket.create_server(("127.0.0.1", 0))
-    address = proxy.forward("gone", "127.0.0.1:%d" % probe.getsockname()[1])
-    probe.close()
-    host, _, port = address.rpartition(":")
-    with pytest.raises(ConnectionResetError):
-        socket.create_connection((host, int(port)), timeout=patience.SECONDS).recv(1)
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))  # and does not listen: once it is free, the port may be anybody's
+        address = proxy.forward("gone", "127.0.0.1:%d" % nobody.getsockname()[1])
+        host, _, port = address.rpartition(":")
+        with pytest.raises(ConnectionResetError):
+            socket.create_connection((host, int(port)), timeout=patience.SECONDS).recv(1)
 
 
 def test_many_connections_at_once(connect, proxy):

@@ -141,6 +141,26 @@ def test_on_the_channels(rig):
     assert verdict.lost == 0 and verdict.offline == 0 and lost == 0, verdict.story()
 
 
+def test_an_answer_too_long(rig):
+    """F36: a string longer than any of ours ends the connection before all of it is kept, and no peer minds."""
+    ttl = 60  # a sixth of it may pass in which a slow machine does nothing
+    rig.start_redis()
+    (node,) = rig.start_nodes(1, ttl_seconds=ttl)
+    rig.populate()
+    rig.redis.call("CONFIG", "SET", "client-output-buffer-limit", "pubsub 0 0 0")
+    rig.redis.call("PUBLISH", "relay:{mesh-0}:broadcast", bytes(65 << 20))
+    reason = "an answer of more than 67108864 bytes"
+    patience.until(lambda: reason in node.log(), lambda: f"{reason}: {node.log()}", seconds=120)
+    patience.until(node.is_ready, node.log)
+    rig.talk()
+    rig.hold(1)
+    rig.hush()
+    verdict = rig.judge(ttl=ttl * 1000)
+    ended = sum(verdict[name] for name in verdict if name.startswith("ended_"))
+    clean(verdict)
+    assert ended == 0 and verdict.offline == 0, verdict.story()
+
+
 INDEX = "relay:{mesh-0}:peers"
 
 

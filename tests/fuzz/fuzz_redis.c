@@ -596,7 +596,7 @@ static void node_create(unsigned form)
 		.version = "test",
 	};
 	const struct bus_settings for_bus = {
-		.redis_url = urls[form % 4],
+		.redis.url = urls[form % 4],
 		.prefix = "relay:",
 		.ttl_ms = 30000,
 		.probe_ms = 1000,

@@ -94,7 +94,16 @@ async def test_who_leaves_is_not_told_of_itself(here, there):
 async def test_many_ends_at_once(here, elsewhere):
     """Exactly one offline of each for each observer."""
     observers = [await here.join("o1"), await elsewhere.join("o2")]
-    peers = [await (here, elsewhere)[n % 2].join(f"p{n}") for n in range(200)]
+    for observer in observers:
+        observer.beat(10)  # a slow machine is not done within a TTL
+    peers = []
+    for n in range(200):
+        peers.append(await (here, elsewhere)[n % 2].connect(f"p{n}"))
+        await peers[-1].announce()
+        peers[-1].beat(10)
+    for observer in observers:
+        for peer in peers:
+            await observer.hear_of(peer.id)
     await asyncio.gather(*(peer.close() for peer in peers))
     for observer in observers:
         for peer in peers:

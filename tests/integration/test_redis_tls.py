@@ -203,7 +203,8 @@ async def test_the_port_of_a_redis_without_tls(start_redis, start_relays, author
     """It waits for the end of what it takes for a command, and nobody waits for it for ever."""
     redis = start_redis(tcp=True)
     url = f"rediss://:{SECRET}@{redis.address}"
-    await is_refused(start_relays, url, "no answer in time", redis_ca_file=authority.cert)
+    reason = "no answer in time (does it speak TLS on this port?)"
+    await is_refused(start_relays, url, reason, redis_ca_file=authority.cert)
 
 
 async def test_a_redis_with_tls_that_is_spoken_to_without(start_redis, start_relays, good, mesh):

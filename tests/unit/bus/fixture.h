@@ -401,7 +401,7 @@ static inline struct world *world_create(void)
 	world->alarm = event_new(world->base, -1, 0, on_alarm, world);
 	world->timers = timers_create(clock_ms, wake, world);
 	world->settings = (struct bus_settings){
-		.redis_url = world->server.url,
+		.redis.url = world->server.url,
 		.prefix = "relay:",
 		.ttl_ms = 3000,
 		.probe_ms = 300,

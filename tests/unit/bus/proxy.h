@@ -125,7 +125,7 @@ static inline void proxy_start(struct proxy *proxy, struct world *world)
 		evconnlistener_new_bind(world->base, on_accept, proxy, LEV_OPT_CLOSE_ON_FREE, -1,
 	                                (struct sockaddr *)&address, sizeof(address));
 	assert_non_null(proxy->listener);
-	world->settings.redis_url = proxy->url;
+	world->settings.redis.url = proxy->url;
 }
 
 static inline void proxy_cut(struct proxy *proxy)

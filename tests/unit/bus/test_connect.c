@@ -35,7 +35,7 @@ static void connect_by(struct world *world, const char *format)
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
 	snprintf(url, sizeof(url), format, listen_on_tcp(world));
 #pragma GCC diagnostic pop
-	world->settings.redis_url = url;
+	world->settings.redis.url = url;
 	node_start(&a, world);
 	node_open(&a, world);
 	node_stop(&a);
@@ -60,7 +60,7 @@ static void database_is_selected(void **state)
 	struct lease alice;
 
 	snprintf(url, sizeof(url), "redis://127.0.0.1:%u/3", listen_on_tcp(world));
-	world->settings.redis_url = url;
+	world->settings.redis.url = url;
 	node_start(&a, world);
 	node_open(&a, world);
 	lease_join(&alice, &a, world, "alice");
@@ -73,7 +73,7 @@ static void try_in_vain(struct world *world, const char *url, uint64_t ms)
 {
 	struct node a;
 
-	world->settings.redis_url = url;
+	world->settings.redis.url = url;
 	node_start(&a, world);
 	run_ms(world, ms);
 	assert_int_equal(state_of(&a), BUS_DOWN);
@@ -117,7 +117,7 @@ static void may_be_destroyed_while_connecting(void **state)
 	struct node a;
 
 	for (int turns = 0; turns < 8; turns++) {
-		world->settings.redis_url =
+		world->settings.redis.url =
 			turns % 2 == 0 ? "redis://no-such-host.invalid" : "redis://192.0.2.1";
 		node_start(&a, world);
 		for (int i = 0; i < turns / 2; i++)
@@ -136,10 +136,10 @@ static void bad_settings_are_refused(void **state)
 	assert_null(bus_create(&world->settings, world->base, world->timers, &error));
 	assert_non_null(strstr(error, "prefix"));
 	world->settings.prefix = "";
-	world->settings.redis_url = "redis:/x";
+	world->settings.redis.url = "redis:/x";
 	assert_null(bus_create(&world->settings, world->base, world->timers, &error));
 	assert_non_null(strstr(error, "--redis-url"));
-	world->settings.redis_password_file = "/nonexistent";
+	world->settings.redis.password_file = "/nonexistent";
 	assert_null(bus_create(&world->settings, world->base, world->timers, &error));
 	assert_non_null(strstr(error, "password"));
 }

@@ -80,17 +80,17 @@ static void frozen_node_does_not_deliver_its_backlog(void **state)
 	struct world *world = *state;
 	struct pair_of_nodes two;
 
-	world->settings.ttl_ms = 1200;
+	/* It may stand still for a probe's 300 ms and a sixth of this: 1.3 s, so this machine may be slow. */
+	world->settings.ttl_ms = 6000;
 	meet(&two, world);
 	publish(&two.a, "bob", "stale", 1);
 	event_base_loop(world->base,
 	                EVLOOP_NONBLOCK); /* it is written, and comes back while we are frozen */
 	unsigned before = two.bob.messages;
 	freeze_ms(1500);
-	AWAIT(world, losses() == 2);
-	AWAIT(world, state_of(&two.a) == BUS_UP && state_of(&two.b) == BUS_UP);
+	AWAIT(world, two.a.mesh.losses == 1 && two.b.mesh.losses == 1);
+	assert_int_equal(losses(), 2);
 	assert_int_equal(two.bob.messages, before);
-	assert_int_equal(two.b.mesh.losses + two.a.mesh.losses, 2);
 	part(&two);
 }
 

@@ -153,7 +153,7 @@ static void queue_is_bounded_and_ages(void **state)
 	assert_in_range(taken, 60, 100);
 	assert_false(bus_is_settled(two.a.bus));
 	AWAIT(world, two.a.mesh.unpublished[UNPUBLISHED_NOT_SENT] == taken);
-	assert_in_range(clock_mono_ms() - since, 4900, 5500);
+	assert_in_range(clock_mono_ms() - since, 4400, 5000);
 	assert_false(bus_port()->topic_is_pressed(two.a.mesh.topic));
 	assert_true(bus_is_settled(two.a.bus));
 	part(&two);

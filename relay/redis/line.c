@@ -9,7 +9,7 @@
  * The event for writing is only there while connecting and while the socket is full; else writes
  * come from an event that is activated by hand, once per turn: no epoll_ctl() per command.
  */
-#include "bus/line.h"
+#include "redis/line.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -22,11 +22,12 @@
 #include <sys/socket.h>
 
 #include <event2/event.h>
+#include <hiredis/hiredis.h>
 #include <hiredis/hiredis_ssl.h>
 
-#include "bus/tls.h"
 #include "common/clock.h"
 #include "common/memory.h"
+#include "redis/tls.h"
 
 #define KEEPALIVE_SECONDS 5       /* idle before the kernel asks, and all its questions together */
 #define TCP_USER_TIMEOUT_MS 10000 /* sent and not acknowledged */
@@ -355,7 +356,7 @@ static void set_allocators(void)
 }
 
 /*
- * A Redis, or a way to it, that is gone without a word is noticed even if the probe were not there.
+ * A Redis, or a way to it, that is gone without a word is noticed even if nobody probes it.
  */
 static void set_socket_options(redisContext *redis)
 {

@@ -7,7 +7,7 @@
  * reasons of the last three in the session and in a queue of the thread, which is emptied here so
  * that nobody is blamed for what another one left there.
  */
-#include "bus/tls.h"
+#include "redis/tls.h"
 
 #include <stdlib.h>
 #include <string.h>

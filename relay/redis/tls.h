@@ -1,5 +1,5 @@
 /*
- * TLS to Redis. Nothing else in the bus knows OpenSSL.
+ * TLS to Redis. Nothing else in this folder knows OpenSSL.
  *
  * Redis must prove that it is the one that was meant: by a certificate for its name or address, in
  * its time, from a CA that is known here. Nothing is said to it before that. TLS 1.2 at least.

@@ -1,4 +1,4 @@
-#include "bus/address.h"
+#include "redis/address.h"
 
 #include <fcntl.h>
 #include <stdio.h>

@@ -1,19 +1,17 @@
 /*
- * Channels: who of us holds which on a link, over all its sessions. On a Cluster they are sharded
- * channels.
+ * Channels: who of us holds which on a session's Redis, over all outages. On a Cluster they are
+ * sharded channels.
  *
  * A channel has at most one holder. If it is closed and opened again while Redis has not answered
  * the first yet, the commands leave in that order, and what is in force in the end is the last.
  */
 #pragma once
 
-#include <hiredis/hiredis.h>
-
 #include "common/blob.h"
-#include "common/text.h"
+#include "redis/reply.h"
 
 struct fence;
-struct link;
+struct session;
 struct subscription;
 struct subscriptions;
 
@@ -25,14 +23,14 @@ struct holder {
 	void (*dropped)(void *context);
 };
 
-/* Returns owned. */
-struct subscriptions *subscriptions_create(struct link *link);
+/* `sharded`: as on a Cluster. Returns owned. */
+struct subscriptions *subscriptions_create(struct session *session, bool sharded);
 /* All must be closed. Accepts NULL. */
 void subscriptions_destroy(struct subscriptions *subscriptions);
 
 /*
  * Takes a reference of the channel's name. The subscription is borrowed until subscription_close()
- * or subscription_drop(), which is for a channel that is no longer this link's.
+ * or subscription_drop(), which is for a channel that is no longer this Redis's.
  */
 struct subscription *subscription_open(struct subscriptions *subscriptions, struct blob *channel,
                                        const struct holder *holder, void *context);
@@ -48,11 +46,14 @@ struct fence *subscriptions_fence(struct subscriptions *subscriptions, void (*do
 /* `done` is not called any more. Accepts NULL. */
 void fence_cancel(struct fence *fence);
 
-/* The session can be used: subscribes all that is held. */
+/* The session is ready: subscribes all that is held. */
 void subscriptions_restore(struct subscriptions *subscriptions);
 
 /* The session is over: Redis has forgotten all of it. */
 void subscriptions_lost(struct subscriptions *subscriptions);
 
-/* For session.c: something came in on the connection for subscriptions. */
-void subscriptions_heard(struct subscriptions *subscriptions, const redisReply *reply);
+/*
+ * What came in on the session's connection for subscriptions. Returns true if it was a message on a
+ * channel of ours.
+ */
+bool subscriptions_heard(struct subscriptions *subscriptions, const redisReply *reply);

@@ -11,10 +11,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include <hiredis/hiredis.h>
-
-#include "bus/lookup.h"
 #include "common/text.h"
+#include "redis/lookup.h"
+#include "redis/reply.h"
 
 struct event_base;
 struct line;

@@ -4,11 +4,11 @@
  */
 #pragma once
 
-#include "bus/address.h"
-#include "bus/line.h"
+#include "redis/address.h"
+#include "redis/line.h"
 
 struct scout;
-struct shared;
+struct redis;
 
 struct scout_handler {
 	/* Is this answer of use? If not, the next server is asked. */
@@ -31,8 +31,7 @@ struct scout_task {
 };
 
 /* Returns owned. */
-struct scout *scout_create(struct shared *shared, const struct scout_handler *handler,
-                           void *context);
+struct scout *scout_create(struct redis *redis, const struct scout_handler *handler, void *context);
 /* Accepts NULL. */
 void scout_destroy(struct scout *scout);
 

@@ -19,8 +19,8 @@
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 
-#include "bus/tls.h"
 #include "common/log.h"
+#include "redis/tls.h"
 
 #define DAY_SECONDS 86400
 #define ROUNDS_MAX 20

@@ -5,19 +5,18 @@
  * about to give the keys away (ASK, TRYAGAIN): called again a moment later, for a while. Any other
  * error is the caller's. No answer: the caller hears NULL.
  */
-#include "bus/scripts.h"
+#include "redis/scripts.h"
 
 #include <stdlib.h>
 
-#include "bus/command.h"
-#include "bus/link.h"
-#include "bus/reply.h"
-#include "bus/session.h"
 #include "common/clock.h"
 #include "common/list.h"
 #include "common/memory.h"
+#include "common/metrics.h"
 #include "common/timers.h"
-#include "embedded_lua.h"
+#include "redis/command.h"
+#include "redis/reply.h"
+#include "redis/session.h"
 
 #define DIGEST_BYTES 40
 
@@ -29,12 +28,17 @@
 #define LATER_CALLS_MAX 50
 
 struct scripts {
-	struct link *link;
-	struct buffer text[SCRIPT_COUNT];
-	char digest[SCRIPT_COUNT][DIGEST_BYTES];
-	int loading; /* answers to come before all are loaded */
+	struct session *session;
+	struct timers *timers;
+	const struct script *all;
+	size_t count;
+	void (*loaded)(void *context);
+	void *context;
+	size_t loading; /* answers to come before all are loaded */
 	size_t under_way_bytes;
-	struct list later; /* calls that wait to be made again */
+	struct list later;      /* calls that wait to be made again */
+	struct buffer *command; /* the call that is begun */
+	char digests[][DIGEST_BYTES];
 };
 
 struct call {
@@ -42,7 +46,7 @@ struct call {
 	script_done *done;
 	void *context;
 	uint64_t begun_us;
-	enum script script;
+	size_t script;
 	bool repeated;
 	unsigned later_calls;
 	struct list later;
@@ -53,18 +57,18 @@ struct call {
 
 /* ---- Loading */
 
-static void send_load(struct scripts *scripts, enum script script, line_done *done, void *context)
+static void send_load(struct scripts *scripts, size_t script, line_done *done, void *context)
 {
 	const struct slice words[] = {SLICE("SCRIPT"), SLICE("LOAD"),
-	                              buffer_slice(&scripts->text[script])};
+	                              blob_slice(scripts->all[script].text)};
 
-	session_ask(scripts->link->session, words, 3, done, context);
+	session_ask(scripts->session, words, 3, done, context);
 }
 
 static void on_loaded(void *context, enum answer answer, const redisReply *reply)
 {
 	struct scripts *scripts = context;
-	struct session *session = scripts->link->session;
+	struct session *session = scripts->session;
 	struct slice digest = reply_text(reply);
 
 	if (answer == ANSWER_LOST)
@@ -74,16 +78,16 @@ static void on_loaded(void *context, enum answer answer, const redisReply *reply
 		             digest.data != NULL ? digest.data : "SCRIPT LOAD answered no digest");
 		return;
 	}
-	memcpy(scripts->digest[SCRIPT_COUNT - scripts->loading], digest.data, DIGEST_BYTES);
+	memcpy(scripts->digests[scripts->count - scripts->loading], digest.data, DIGEST_BYTES);
 	if (--scripts->loading == 0)
-		link_begin(scripts->link);
+		scripts->loaded(scripts->context);
 }
 
 void scripts_load(struct scripts *scripts)
 {
-	scripts->loading = SCRIPT_COUNT;
-	for (int script = 0; script < SCRIPT_COUNT; script++)
-		send_load(scripts, (enum script)script, on_loaded, scripts);
+	scripts->loading = scripts->count;
+	for (size_t i = 0; i < scripts->count; i++)
+		send_load(scripts, i, on_loaded, scripts);
 }
 
 /* ---- Calling */
@@ -94,7 +98,7 @@ static void send_call(struct call *call)
 {
 	struct slice command = {call->command, call->size};
 
-	session_command(call->scripts->link->session, command, on_answer, call);
+	session_command(call->scripts->session, command, on_answer, call);
 }
 
 static void finish(struct call *call, const redisReply *reply)
@@ -123,7 +127,7 @@ static void on_later(void *context)
 	struct call *call = context;
 
 	list_remove(&call->later);
-	if (session_is_ready(call->scripts->link->session))
+	if (session_is_ready(call->scripts->session))
 		send_call(call);
 	else
 		finish(call, NULL);
@@ -134,14 +138,14 @@ static void repeat_later(struct call *call)
 	call->later_calls++;
 	list_append(&call->scripts->later, &call->later);
 	timer_init(&call->timer, on_later, call);
-	timer_set(call->scripts->link->shared->timers, &call->timer, LATER_MS);
+	timer_set(call->scripts->timers, &call->timer, LATER_MS);
 }
 
 void scripts_lost(struct scripts *scripts)
 {
 	LIST_EACH(&scripts->later, link) {
 		struct call *call = LIST_ENTRY(link, struct call, later);
-		timer_stop(scripts->link->shared->timers, &call->timer);
+		timer_stop(scripts->timers, &call->timer);
 		list_remove(link);
 		finish(call, NULL);
 	}
@@ -149,10 +153,10 @@ void scripts_lost(struct scripts *scripts)
 
 static void count(const struct call *call)
 {
-	struct meters *meters = &call->scripts->link->shared->meters;
+	const struct script *script = &call->scripts->all[call->script];
 
-	metric_add(meters->script_calls[call->script], 1);
-	metric_add(meters->script_us[call->script], clock_mono_us() - call->begun_us);
+	metric_add(script->calls, 1);
+	metric_add(script->us, clock_mono_us() - call->begun_us);
 }
 
 static void on_answer(void *context, enum answer answer, const redisReply *reply)
@@ -173,20 +177,20 @@ static void on_answer(void *context, enum answer answer, const redisReply *reply
 	}
 }
 
-struct buffer *scripts_begin(struct scripts *scripts, enum script script, size_t keys,
-                             size_t arguments)
+struct buffer *scripts_begin(struct scripts *scripts, size_t script, size_t keys, size_t arguments)
 {
-	struct buffer *command = link_command(scripts->link, 3 + keys + arguments);
+	struct buffer *command = session_begin(scripts->session, 3 + keys + arguments);
 
+	scripts->command = command;
 	command_add(command, SLICE("EVALSHA"));
-	command_add(command, (struct slice){scripts->digest[script], DIGEST_BYTES});
+	command_add(command, (struct slice){scripts->digests[script], DIGEST_BYTES});
 	command_add_number(command, keys);
 	return command;
 }
 
-void scripts_send(struct scripts *scripts, enum script script, script_done *done, void *context)
+void scripts_send(struct scripts *scripts, size_t script, script_done *done, void *context)
 {
-	struct slice command = command_end(&scripts->link->command);
+	struct slice command = command_end(scripts->command);
 	struct call *call = mem_alloc(sizeof(*call) + command.size + 1);
 
 	*call = (struct call){
@@ -210,43 +214,23 @@ bool scripts_are_busy(const struct scripts *scripts)
 
 /* ---- Life */
 
-/*
- * The first line says what Redis is to know of the script, so what all have in common goes between
- * it and the rest.
- */
-static void compose(struct buffer *text, const char *script, size_t size, bool sharded)
+struct scripts *scripts_create(struct session *session, struct timers *timers,
+                               const struct script *all, size_t count,
+                               void (*loaded)(void *context), void *context)
 {
-	const char *end = memchr(script, '\n', size);
-	size_t first = end == NULL ? size : (size_t)(end - script) + 1;
+	struct scripts *scripts = mem_zero(sizeof(*scripts) + count * DIGEST_BYTES);
 
-	buffer_append(text, (struct slice){script, first});
-	buffer_append(text, sharded ? SLICE("local PUBLISH = 'SPUBLISH'\n")
-	                            : SLICE("local PUBLISH = 'PUBLISH'\n"));
-	buffer_append(text, (struct slice){embedded_lib_lua, embedded_lib_lua_size});
-	buffer_append(text, (struct slice){script + first, size - first});
-}
-
-struct scripts *scripts_create(struct link *link)
-{
-	struct scripts *scripts = mem_zero(sizeof(*scripts));
-	bool sharded = link->shared->cluster != NULL;
-
-	scripts->link = link;
+	scripts->session = session;
+	scripts->timers = timers;
+	scripts->all = all;
+	scripts->count = count;
+	scripts->loaded = loaded;
+	scripts->context = context;
 	list_init(&scripts->later);
-	compose(&scripts->text[SCRIPT_ANNOUNCE], embedded_announce_lua, embedded_announce_lua_size,
-	        sharded);
-	compose(&scripts->text[SCRIPT_REFRESH], embedded_refresh_lua, embedded_refresh_lua_size,
-	        sharded);
-	compose(&scripts->text[SCRIPT_LEAVE], embedded_leave_lua, embedded_leave_lua_size, sharded);
-	compose(&scripts->text[SCRIPT_REAP], embedded_reap_lua, embedded_reap_lua_size, sharded);
 	return scripts;
 }
 
 void scripts_destroy(struct scripts *scripts)
 {
-	if (scripts == NULL)
-		return;
-	for (int script = 0; script < SCRIPT_COUNT; script++)
-		buffer_fini(&scripts->text[script]);
 	free(scripts);
 }

@@ -1,11 +1,18 @@
 /* Reading what Redis answered. All functions accept NULL, which is no answer at all. */
 #pragma once
 
-#include <hiredis/hiredis.h>
-
 #include "common/text.h"
 
-/* The text of a string, status or error reply; absent if it is none. */
+/* Opaque: hiredis's own header is for reply.c and line.c. */
+typedef struct redisReply redisReply;
+
+/* Redis refused; reply_text() says why. */
+bool reply_is_error(const redisReply *reply);
+
+/* A string, neither status nor error. */
+bool reply_is_string(const redisReply *reply);
+
+/* The text of a string, status or error reply, with a zero behind it; absent if it is none. */
 struct slice reply_text(const redisReply *reply);
 
 /*
@@ -13,6 +20,9 @@ struct slice reply_text(const redisReply *reply);
  * negative.
  */
 uint64_t reply_number(const redisReply *reply, uint64_t otherwise);
+
+/* Returns false if it is no integer; text is none. */
+bool reply_integer(const redisReply *reply, int64_t *number);
 
 /* The size of an array, 0 if it is none. */
 size_t reply_count(const redisReply *reply);

@@ -1,17 +1,37 @@
 /*
- * The two connections of a link, from the first connect on, over all outages: one for commands, one
- * for subscriptions. Both are up or none is.
+ * Two connections to one Redis server, from the first connect on, over all outages: one for
+ * commands, one for subscriptions. Both are up or none is.
  */
 #pragma once
 
-#include "bus/line.h"
+#include "common/buffer.h"
+#include "redis/line.h"
 
 struct address_host;
-struct link;
+struct redis;
 struct session;
 
-/* Returns owned. */
-struct session *session_create(struct link *link);
+struct session_handler {
+	/* Both connections are greeted: commands can be sent. */
+	void (*ready)(void *context);
+	/* It was ready and is no longer; all commands under way have been answered. */
+	void (*lost)(void *context);
+	/* It connects anew in a while. After lost(), if it was ready. */
+	void (*failed)(void *context, const char *reason);
+	/* On a Cluster: an answer, on either connection, is "MOVED SLOT HOST:PORT". */
+	void (*moved)(void *context, struct slice error);
+	/* Something came in on the connection for subscriptions. */
+	void (*heard)(void *context, const redisReply *reply);
+	/* Asked before anything is read while it is ready. If it returns false, that is left unread. */
+	bool (*may_read)(void *context);
+};
+
+/*
+ * `target`, which is copied, is one server of a Cluster; NULL: where the address of `redis` says,
+ * which is nowhere if that is a Cluster. Borrows `redis` and the handler. Returns owned.
+ */
+struct session *session_create(struct redis *redis, const struct address_host *target,
+                               const struct session_handler *handler, void *context);
 
 /* Ends it for good: callbacks under way are called with NULL, and nothing can be sent any more. */
 void session_stop(struct session *session);
@@ -19,19 +39,22 @@ void session_stop(struct session *session);
 /* It must be stopped. Accepts NULL. */
 void session_destroy(struct session *session);
 
-/* Begins to connect; link_greeted() is called each time that both connections are greeted. */
+/* Begins to connect; ready() is called each time that both connections are greeted. */
 void session_start(struct session *session);
 bool session_is_started(const struct session *session);
 
 /* Can commands be sent? Turns false before any callback hears of a loss. */
 bool session_is_ready(const struct session *session);
 
+/* Begins a command in a buffer of the session's: sent before the next one is begun. */
+struct buffer *session_begin(struct session *session, size_t arguments);
+
 /* The session must be ready. `done`: see line.h. */
 void session_command(struct session *session, struct slice command, line_done *done, void *context);
 /* The same for a command that is a few words. */
 void session_ask(struct session *session, const struct slice *words, size_t count, line_done *done,
                  void *context);
-/* On the connection for subscriptions: subscriptions_heard() hears what comes of it. */
+/* On the connection for subscriptions: heard() is told what comes of it. */
 void session_subscriber(struct session *session, struct slice command);
 
 /*
@@ -43,7 +66,7 @@ void session_fail(struct session *session, const char *reason);
 /* All is subscribed: the time that a connect may take is no longer counted. */
 void session_connected(struct session *session);
 
-/* The link is up: if it stays so for a while, the next connect after a loss comes fast again. */
+/* All is well: if it stays so for a while, the next connect after a loss comes fast again. */
 void session_settled(struct session *session);
 
 /* When bytes came in last. */
@@ -56,21 +79,9 @@ uint64_t session_ready_ms(const struct session *session);
 /* Of the Redis of this session: at least 40 characters, some of them zeros if it told none. */
 const char *session_run_id(const struct session *session);
 
-/* How long Redis has been running, and is it another process than when the link was up last? */
+/* How long Redis has been running, and is it another process than when all was well last? */
 uint64_t session_redis_age_ms(const struct session *session);
 bool session_redis_is_new(const struct session *session);
 
 /* Where to: for logs. */
 const char *session_target(const struct session *session);
-
-/* ---- For greeting.c and sentinel.c */
-
-void session_learn_redis(struct session *session, struct slice run_id, uint64_t age_ms);
-void session_greeted(struct session *session);
-
-/* The sentinels have named the master. */
-void session_found(struct session *session, const struct address_host *master);
-/* Is it the one that this session is with, or is connecting to? */
-bool session_is_with(const struct session *session, const struct address_host *master);
-/* They have another now. */
-void session_elsewhere(struct session *session);

@@ -5,24 +5,24 @@
  * Failures: no such name, no connection, no or no good answer in time: the next host. After the last
  * one it has failed. Everything that happens to a host ends in give_up(), on a turn of its own.
  */
-#include "bus/scout.h"
+#include "redis/scout.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
 #include <event2/event.h>
 
-#include "bus/command.h"
-#include "bus/greeting.h"
-#include "bus/shared.h"
 #include "common/buffer.h"
 #include "common/memory.h"
 #include "common/timers.h"
+#include "redis/command.h"
+#include "redis/greeting.h"
+#include "redis/redis.h"
 
 #define HOST_MS_MAX 2000 /* from the look-up to the answer */
 
 struct scout {
-	struct shared *shared;
+	struct redis *redis;
 	const struct scout_handler *handler;
 	void *context;
 	const struct scout_task *task;
@@ -57,7 +57,7 @@ bool scout_is_asking(const struct scout *scout)
 
 static void hang_up(struct scout *scout)
 {
-	timer_stop(scout->shared->timers, &scout->deadline);
+	timer_stop(scout->redis->timers, &scout->deadline);
 	lookup_cancel(scout->lookup);
 	scout->lookup = NULL;
 	line_close(scout->line);
@@ -88,7 +88,7 @@ void scout_say(struct scout *scout, const struct slice *words, size_t count)
 static void on_authenticated(void *context, enum answer answer, const redisReply *reply)
 {
 	if (answer == ANSWER_ERROR)
-		give_up(context, reply->str);
+		give_up(context, reply_text(reply).data);
 }
 
 static void on_opened(void *context)
@@ -110,10 +110,10 @@ static void on_heard(void *context, const redisReply *reply)
 		scout->handler->heard(scout->context, reply);
 		return;
 	}
-	if (reply->type == REDIS_REPLY_ERROR) {
-		give_up(scout, reply->str);
+	if (reply_is_error(reply)) {
+		give_up(scout, reply_text(reply).data);
 	} else if (scout->handler->found(scout->context, reply)) {
-		timer_stop(scout->shared->timers, &scout->deadline);
+		timer_stop(scout->redis->timers, &scout->deadline);
 		scout->answered = true;
 		scout->asking = false;
 		scout->first = (scout->first + scout->at) % scout->task->host_count;
@@ -143,7 +143,7 @@ static bool may_read(void *context)
 static enum answer judge(void *context, const redisReply *reply)
 {
 	(void)context;
-	return reply->type == REDIS_REPLY_ERROR ? ANSWER_ERROR : ANSWER_OK;
+	return reply_is_error(reply) ? ANSWER_ERROR : ANSWER_OK;
 }
 
 /* ---- One host after the other */
@@ -157,8 +157,7 @@ static void on_looked_up(void *context, const struct endpoint *found, size_t cou
 	scout->lookup = NULL;
 	if (count == 0)
 		give_up(scout, error);
-	else if (!line_open(scout->line, found, scout->shared->tls, scout_host(scout)->name,
-	                    reason))
+	else if (!line_open(scout->line, found, scout->redis->tls, scout_host(scout)->name, reason))
 		give_up(scout, reason);
 }
 
@@ -167,9 +166,9 @@ static void ask(struct scout *scout)
 	const struct address_host *host = scout_host(scout);
 
 	scout->given_up = false;
-	timer_set(scout->shared->timers, &scout->deadline, HOST_MS_MAX);
+	timer_set(scout->redis->timers, &scout->deadline, HOST_MS_MAX);
 	scout->lookup =
-		lookup_start(scout->shared->base, host->name, host->port, on_looked_up, scout);
+		lookup_start(scout->redis->base, host->name, host->port, on_looked_up, scout);
 }
 
 static void on_next(evutil_socket_t fd, short what, void *context)
@@ -214,8 +213,7 @@ void scout_stop(struct scout *scout)
 
 /* ---- Life */
 
-struct scout *scout_create(struct shared *shared, const struct scout_handler *handler,
-                           void *context)
+struct scout *scout_create(struct redis *redis, const struct scout_handler *handler, void *context)
 {
 	static const struct line_handler of_line = {
 		.opened = on_opened,
@@ -226,11 +224,11 @@ struct scout *scout_create(struct shared *shared, const struct scout_handler *ha
 	};
 	struct scout *scout = mem_zero(sizeof(*scout));
 
-	scout->shared = shared;
+	scout->redis = redis;
 	scout->handler = handler;
 	scout->context = context;
-	scout->line = line_create(shared->base, &of_line, scout);
-	scout->next = event_new(shared->base, -1, 0, on_next, scout);
+	scout->line = line_create(redis->base, &of_line, scout);
+	scout->next = event_new(redis->base, -1, 0, on_next, scout);
 	if (scout->next == NULL)
 		abort();
 	timer_init(&scout->deadline, on_deadline, scout);

@@ -1,4 +1,4 @@
-#include "bus/command.h"
+#include "redis/command.h"
 
 #include <inttypes.h>
 #include <stdio.h>

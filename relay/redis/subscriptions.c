@@ -3,27 +3,27 @@
  *
  * Failures: the session ends; subscriptions_restore() subscribes in the next one what is held then.
  * Redis refuses: the session fails, with what Redis said as the reason. A shard refuses because the
- * slot has moved, or says by itself that a subscription has ended for that reason: the Cluster is
- * asked where it is now.
+ * slot has moved: the session says so. Or it says by itself that a subscription has ended for that
+ * reason: the holder hears dropped().
  *
  * All answers name their channel, and are told apart by that, not by their order: a shard that
  * gives a slot away answers once more than it was asked.
  */
-#include "bus/subscriptions.h"
+#include "redis/subscriptions.h"
 
 #include <assert.h>
 #include <stdlib.h>
 
-#include "bus/command.h"
-#include "bus/link.h"
-#include "bus/probe.h"
-#include "bus/reply.h"
-#include "bus/session.h"
+#include "common/list.h"
 #include "common/memory.h"
 #include "common/table.h"
+#include "redis/command.h"
+#include "redis/reply.h"
+#include "redis/session.h"
 
 struct subscriptions {
-	struct link *link;
+	struct session *session;
+	bool sharded;
 	struct table table;
 	struct list fences;
 	bool on; /* restored in this session */
@@ -48,7 +48,7 @@ struct fence {
 
 static bool is_on(const struct subscriptions *subscriptions)
 {
-	return subscriptions->on && session_is_ready(subscriptions->link->session);
+	return subscriptions->on && session_is_ready(subscriptions->session);
 }
 
 static void forget(struct subscription *subscription)
@@ -69,12 +69,12 @@ static void forget_if_unused(struct subscription *subscription)
 
 static void send(struct subscription *subscription, struct slice verb, struct slice sharded)
 {
-	struct link *link = subscription->all->link;
-	struct buffer *command = link_command(link, 2);
+	struct session *session = subscription->all->session;
+	struct buffer *command = session_begin(session, 2);
 
-	command_add(command, link->shared->cluster != NULL ? sharded : verb);
+	command_add(command, subscription->all->sharded ? sharded : verb);
 	command_add(command, blob_slice(subscription->channel));
-	session_subscriber(link->session, command_end(command));
+	session_subscriber(session, command_end(command));
 }
 
 static void subscribe(struct subscription *subscription)
@@ -128,14 +128,14 @@ struct fence *subscriptions_fence(struct subscriptions *subscriptions, void (*do
                                   void *context)
 {
 	struct fence *fence = mem_zero(sizeof(*fence));
-	struct buffer *command = link_command(subscriptions->link, 1);
+	struct buffer *command = session_begin(subscriptions->session, 1);
 
 	fence->done = done;
 	fence->context = context;
 	list_init(&fence->link);
 	list_append(&subscriptions->fences, &fence->link);
 	command_add(command, SLICE("PING"));
-	session_subscriber(subscriptions->link->session, command_end(command));
+	session_subscriber(subscriptions->session, command_end(command));
 	return fence;
 }
 
@@ -170,11 +170,7 @@ static void on_unsubscribe(struct subscription *subscription)
 
 static void on_message(struct subscription *subscription, struct slice message)
 {
-	struct link *link = subscription->all->link;
-
-	probe_heard(link->probe);
-	if (subscription->holder != NULL && subscription->subscribing == 0 &&
-	    link_read_origin(link, &message))
+	if (subscription->holder != NULL && subscription->subscribing == 0)
 		subscription->holder->received(subscription->context, message);
 }
 
@@ -191,7 +187,7 @@ static void on_pong(struct subscriptions *subscriptions)
 	free(fence);
 }
 
-void subscriptions_heard(struct subscriptions *subscriptions, const redisReply *reply)
+bool subscriptions_heard(struct subscriptions *subscriptions, const redisReply *reply)
 {
 	struct slice kind = reply_text(reply_item(reply, 0));
 	struct subscription *subscription;
@@ -200,17 +196,20 @@ void subscriptions_heard(struct subscriptions *subscriptions, const redisReply *
 		kind = reply_text(reply); /* PONG, before anything is subscribed */
 	if (slice_is(kind, "pong") || slice_is(kind, "PONG")) {
 		on_pong(subscriptions);
-		return;
+		return false;
 	}
 	subscription = find(subscriptions, reply_text(reply_item(reply, 1)));
 	if (subscription == NULL)
-		return;
-	if (slice_is(kind, "message") || slice_is(kind, "smessage"))
+		return false;
+	if (slice_is(kind, "message") || slice_is(kind, "smessage")) {
 		on_message(subscription, reply_text(reply_item(reply, 2)));
-	else if (slice_is(kind, "subscribe") || slice_is(kind, "ssubscribe"))
+		return true;
+	}
+	if (slice_is(kind, "subscribe") || slice_is(kind, "ssubscribe"))
 		on_subscribe(subscription);
 	else if (slice_is(kind, "unsubscribe") || slice_is(kind, "sunsubscribe"))
 		on_unsubscribe(subscription);
+	return false;
 }
 
 /* ---- Sessions */
@@ -243,11 +242,12 @@ void subscriptions_lost(struct subscriptions *subscriptions)
 	}
 }
 
-struct subscriptions *subscriptions_create(struct link *link)
+struct subscriptions *subscriptions_create(struct session *session, bool sharded)
 {
 	struct subscriptions *subscriptions = mem_zero(sizeof(*subscriptions));
 
-	subscriptions->link = link;
+	subscriptions->session = session;
+	subscriptions->sharded = sharded;
 	list_init(&subscriptions->fences);
 	table_init(&subscriptions->table);
 	return subscriptions;

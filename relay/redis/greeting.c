@@ -4,23 +4,42 @@
  * it.
  *
  * Failures: wrong password, no permission, a Redis that is loading, a replica, too old. All of them
- * fail the session, which tries again: who is a replica now may be the master soon.
+ * are told as failed(), and are worth another try: who is a replica now may be the master soon.
  */
-#include "bus/greeting.h"
+#include "redis/greeting.h"
 
-#include "bus/command.h"
-#include "bus/line.h"
-#include "bus/link.h"
-#include "bus/reply.h"
-#include "bus/session.h"
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "common/buffer.h"
+#include "common/memory.h"
+#include "redis/command.h"
+#include "redis/redis.h"
+#include "redis/reply.h"
 
 #define REDIS_MAJOR_MIN 7
 
-/* True if the answer is good; else the session has failed. */
-static bool is_fine(struct link *link, enum answer answer, const redisReply *reply)
+struct greeting {
+	struct redis *redis;
+	const struct greeting_handler *handler;
+	void *context;
+};
+
+static void fail(const struct greeting *greeting, const char *reason)
+{
+	greeting->handler->failed(greeting->context, reason);
+}
+
+static void succeed(const struct greeting *greeting)
+{
+	greeting->handler->greeted(greeting->context);
+}
+
+/* True if the answer is good; else it has failed. */
+static bool is_fine(const struct greeting *greeting, enum answer answer, const redisReply *reply)
 {
 	if (answer == ANSWER_ERROR)
-		session_fail(link->session, reply->str);
+		fail(greeting, reply_text(reply).data);
 	return answer == ANSWER_OK;
 }
 
@@ -31,22 +50,22 @@ static void on_fine(void *context, enum answer answer, const redisReply *reply)
 
 static void on_last(void *context, enum answer answer, const redisReply *reply)
 {
-	struct link *link = context;
+	struct greeting *greeting = context;
 
-	if (is_fine(link, answer, reply))
-		session_greeted(link->session);
+	if (is_fine(greeting, answer, reply))
+		succeed(greeting);
 }
 
 static void on_role(void *context, enum answer answer, const redisReply *reply)
 {
-	struct link *link = context;
+	struct greeting *greeting = context;
 
-	if (!is_fine(link, answer, reply))
+	if (!is_fine(greeting, answer, reply))
 		return;
 	if (slice_is(reply_text(reply_item(reply, 0)), "master"))
-		session_greeted(link->session);
+		succeed(greeting);
 	else
-		session_fail(link->session, "this Redis is a replica, not the master");
+		fail(greeting, "this Redis is a replica, not the master");
 }
 
 /* The value of a line `name:value` in the answer to INFO; empty if there is none. */
@@ -78,7 +97,7 @@ static uint64_t major_of(struct slice version)
 	return slice_number(version, &major) ? major : 0;
 }
 
-static const char *examine(const struct link *link, struct slice info)
+static const char *examine(const struct redis *redis, struct slice info)
 {
 	bool is_cluster = slice_is(info_value(info, "redis_mode:"), "cluster") ||
 	                  slice_is(info_value(info, "server_mode:"), "cluster"); /* Valkey 8 */
@@ -87,43 +106,47 @@ static const char *examine(const struct link *link, struct slice info)
 		return "Redis 7.0 or later is needed, or Valkey 7.2";
 	if (slice_is(info_value(info, "loading:"), "1"))
 		return "Redis is loading its data";
-	if (is_cluster && link->shared->cluster == NULL)
+	if (is_cluster && !redis_is_cluster(redis))
 		return "this Redis is a Cluster: its URL begins with redis+cluster://";
-	if (!is_cluster && link->shared->cluster != NULL)
+	if (!is_cluster && redis_is_cluster(redis))
 		return "this Redis is no Cluster: its URL begins with redis://";
 	return NULL;
 }
 
 static void on_info(void *context, enum answer answer, const redisReply *reply)
 {
-	struct link *link = context;
+	struct greeting *greeting = context;
 	uint64_t age_seconds;
 
-	if (!is_fine(link, answer, reply))
+	if (!is_fine(greeting, answer, reply))
 		return;
 	struct slice info = reply_text(reply);
-	const char *wrong = examine(link, info);
+	const char *wrong = examine(greeting->redis, info);
 	if (wrong != NULL) {
-		session_fail(link->session, wrong);
+		fail(greeting, wrong);
 		return;
 	}
 	if (!slice_number(info_value(info, "uptime_in_seconds:"), &age_seconds))
 		age_seconds = 0;
-	session_learn_redis(link->session, info_value(info, "run_id:"), age_seconds * 1000);
+	greeting->handler->learned(greeting->context, info_value(info, "run_id:"),
+	                           age_seconds * 1000);
 }
 
 /* Sends a command of up to three words, those absent left out. */
-static void send(struct link *link, struct line *line, line_done *done, const struct slice words[3])
+static void send(struct greeting *greeting, struct line *line, line_done *done,
+                 const struct slice words[3])
 {
+	struct buffer command = {0};
 	size_t count = 0;
 
 	for (size_t i = 0; i < 3; i++)
 		count += words[i].data != NULL ? 1 : 0;
-	struct buffer *command = link_command(link, count);
+	command_begin(&command, count);
 	for (size_t i = 0; i < 3; i++)
 		if (words[i].data != NULL)
-			command_add(command, words[i]);
-	line_send(line, command_end(command), done, link);
+			command_add(&command, words[i]);
+	line_send(line, command_end(&command), done, greeting);
+	buffer_fini(&command);
 }
 
 void greeting_authenticate(struct line *line, struct address *access, const char *password_file,
@@ -146,25 +169,38 @@ void greeting_authenticate(struct line *line, struct address *access, const char
 	buffer_fini(&command);
 }
 
-void greeting_send(struct link *link, struct line *line, bool commands)
+void greeting_send(struct greeting *greeting, struct line *line, bool commands)
 {
-	char name[64];
+	struct redis *redis = greeting->redis;
 	char database[16];
-	int name_size = snprintf(name, sizeof(name), "p2p-relay:%s", link->shared->node_text);
-	int database_size =
-		snprintf(database, sizeof(database), "%u", link->shared->address.database);
+	int size = snprintf(database, sizeof(database), "%u", redis->address.database);
 
-	greeting_authenticate(line, &link->shared->address,
-	                      link->shared->settings->redis_password_file, on_fine, link);
-	if (link->shared->address.database != 0)
-		send(link, line, on_fine,
-		     (const struct slice[3]){
-			     SLICE("SELECT"), {database, (size_t)database_size}, {0}});
-	send(link, line, commands ? on_fine : on_last,
-	     (const struct slice[3]){SLICE("CLIENT"), SLICE("SETNAME"), {name, (size_t)name_size}});
+	greeting_authenticate(line, &redis->address, redis->password_file, on_fine, greeting);
+	if (redis->address.database != 0)
+		send(greeting, line, on_fine,
+		     (const struct slice[3]){SLICE("SELECT"), {database, (size_t)size}, {0}});
+	send(greeting, line, commands ? on_fine : on_last,
+	     (const struct slice[3]){SLICE("CLIENT"), SLICE("SETNAME"),
+	                             slice_of(redis->client_name)});
 	if (!commands)
 		return;
-	send(link, line, on_info,
+	send(greeting, line, on_info,
 	     (const struct slice[3]){SLICE("INFO"), SLICE("server"), SLICE("persistence")});
-	send(link, line, on_role, (const struct slice[3]){SLICE("ROLE"), {0}, {0}});
+	send(greeting, line, on_role, (const struct slice[3]){SLICE("ROLE"), {0}, {0}});
+}
+
+/* ---- Life */
+
+struct greeting *greeting_create(struct redis *redis, const struct greeting_handler *handler,
+                                 void *context)
+{
+	struct greeting *greeting = mem_alloc(sizeof(*greeting));
+
+	*greeting = (struct greeting){redis, handler, context};
+	return greeting;
+}
+
+void greeting_destroy(struct greeting *greeting)
+{
+	free(greeting);
 }

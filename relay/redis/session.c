@@ -6,16 +6,16 @@
  * with SEEKING before RESOLVING if sentinels have to be asked who is the master.
  *
  * Failures: the name is not found, nobody answers in time, a connection breaks or is refused, Redis
- * says that it is not (or no longer) the right one, the probe finds one of the two deaf, or we
- * stood still ourselves. All of them go through session_fail() to FAILING, which lasts until the
- * end of the turn of the loop, so that nothing is freed under the feet of a callback. From there
- * both connections are closed (all callbacks hear NULL) and
+ * says that it is not (or no longer) the right one, or the owner finds it deaf. All of them go
+ * through session_fail() to FAILING, which lasts until the end of the turn of the loop, so that
+ * nothing is freed under the feet of a callback. From there both connections are closed (all
+ * callbacks hear NULL) and
  *
  *	FAILING -> CONNECTING   if the name has another address that was not tried yet
- *	FAILING -> WAITING -> RESOLVING or SEEKING   after a random part of 50 ms, 100 ms, ... 3 s or
- *	                                             TTL/6
+ *	FAILING -> WAITING -> RESOLVING or SEEKING   after a random part of 50 ms, 100 ms, ...
+ *	                                             backoff_ms_max
  */
-#include "bus/session.h"
+#include "redis/session.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -23,21 +23,18 @@
 
 #include <event2/event.h>
 
-#include "bus/cluster.h"
-#include "bus/command.h"
-#include "bus/greeting.h"
-#include "bus/link.h"
-#include "bus/probe.h"
-#include "bus/reply.h"
-#include "bus/sentinel.h"
-#include "bus/subscriptions.h"
 #include "common/log.h"
 #include "common/memory.h"
+#include "common/metrics.h"
 #include "common/random.h"
 #include "common/timers.h"
+#include "redis/command.h"
+#include "redis/greeting.h"
+#include "redis/redis.h"
+#include "redis/reply.h"
+#include "redis/sentinel.h"
 
 #define BACKOFF_MS_FIRST 50
-#define BACKOFF_MS_MAX 3000
 #define SETTLED_MS 1000     /* up for longer, and the next connect after a loss comes fast again */
 #define CONNECT_MS_MAX 5000 /* from connect() until everything is subscribed, per address */
 #define ENDPOINTS_MAX 8
@@ -58,10 +55,13 @@ static const uint8_t moves[] = {
 };
 
 struct session {
-	struct link *link;
+	struct redis *redis;
+	const struct session_handler *handler;
+	void *context;
 	char target[TARGET_BYTES]; /* where to: for logs */
 	struct sentinel *sentinel; /* NULL: none is asked */
-	struct address_host host;  /* name is owned; NULL: a unix socket */
+	struct greeting *greeting;
+	struct address_host host; /* name is owned; NULL: a unix socket */
 	struct line *commands;
 	struct line *subscriber;
 	enum state state;
@@ -82,7 +82,13 @@ struct session {
 	char last_run_id[RUN_ID_BYTES]; /* of the one of the last session that was up */
 	uint64_t redis_age_ms;
 	uint64_t error_logged_ms;
+	struct buffer command; /* the one that is put together */
 };
+
+static uint64_t now_ms(const struct session *session)
+{
+	return timers_now(session->redis->timers);
+}
 
 static void move(struct session *session, enum state state)
 {
@@ -105,12 +111,12 @@ bool session_is_ready(const struct session *session)
 static void connect_lines(struct session *session)
 {
 	const struct endpoint *endpoint = &session->endpoints[session->endpoint_at];
-	struct tls *tls = session->link->shared->tls;
+	struct tls *tls = session->redis->tls;
 	char reason[LINE_REASON_BYTES];
 
 	move(session, CONNECTING);
 	session->greeted = 0;
-	timer_set(session->link->shared->timers, &session->deadline, CONNECT_MS_MAX);
+	timer_set(session->redis->timers, &session->deadline, CONNECT_MS_MAX);
 	if (!line_open(session->commands, endpoint, tls, session->host.name, reason) ||
 	    !line_open(session->subscriber, endpoint, tls, session->host.name, reason))
 		session_fail(session, reason);
@@ -134,19 +140,19 @@ static void on_found(void *context, const struct endpoint *found, size_t count, 
 
 static void resolve(struct session *session)
 {
-	struct shared *shared = session->link->shared;
+	struct redis *redis = session->redis;
 
 	move(session, RESOLVING);
 	session->endpoint_at = 0;
 	if (session->host.name != NULL) {
-		timer_set(shared->timers, &session->deadline, CONNECT_MS_MAX);
-		session->lookup = lookup_start(shared->base, session->host.name, session->host.port,
+		timer_set(redis->timers, &session->deadline, CONNECT_MS_MAX);
+		session->lookup = lookup_start(redis->base, session->host.name, session->host.port,
 		                               on_found, session);
 		return;
 	}
 	session->endpoint_count = 1;
 	session->endpoints[0].port = 0;
-	snprintf(session->endpoints[0].name, ENDPOINT_BYTES_MAX, "%s", shared->address.path);
+	snprintf(session->endpoints[0].name, ENDPOINT_BYTES_MAX, "%s", redis->address.path);
 	connect_lines(session);
 }
 
@@ -170,25 +176,30 @@ static void set_host(struct session *session, const struct address_host *host)
 	snprintf(session->target, sizeof(session->target), "%s:%u", host->name, host->port);
 }
 
-void session_found(struct session *session, const struct address_host *master)
+static void on_master_found(void *context, const struct address_host *master)
 {
+	struct session *session = context;
+
 	if (session->state != SEEKING)
 		return;
 	set_host(session, master);
 	resolve(session);
 }
 
-bool session_is_with(const struct session *session, const struct address_host *master)
+static bool is_with(const struct session *session, const struct address_host *master)
 {
 	return session->host.name != NULL && session->host.port == master->port &&
 	       strcmp(session->host.name, master->name) == 0;
 }
 
-void session_elsewhere(struct session *session)
+static void on_master_named(void *context, const struct address_host *master)
 {
+	struct session *session = context;
+
+	if (is_with(session, master))
+		return;
 	if (session->state == WAITING)
-		timer_set(session->link->shared->timers, &session->retry,
-		          random_below(BACKOFF_MS_FIRST));
+		timer_set(session->redis->timers, &session->retry, random_below(BACKOFF_MS_FIRST));
 	else
 		session_fail(session, "the sentinels have another master");
 }
@@ -207,7 +218,7 @@ static void on_retry(void *context)
 static void on_deadline(void *context)
 {
 	struct session *session = context;
-	bool over_tls = session->state == CONNECTING && session->link->shared->tls != NULL;
+	bool over_tls = session->state == CONNECTING && session->redis->tls != NULL;
 
 	session_fail(session, over_tls && session->greeted == 0
 	                              ? "no answer in time (does it speak TLS on this port?)"
@@ -218,40 +229,44 @@ static void on_commands_opened(void *context)
 {
 	struct session *session = context;
 
-	greeting_send(session->link, session->commands, true);
+	greeting_send(session->greeting, session->commands, true);
 }
 
 static void on_subscriber_opened(void *context)
 {
 	struct session *session = context;
 
-	greeting_send(session->link, session->subscriber, false);
+	greeting_send(session->greeting, session->subscriber, false);
 }
 
-void session_learn_redis(struct session *session, struct slice run_id, uint64_t age_ms)
+static void on_learned(void *context, struct slice run_id, uint64_t age_ms)
 {
+	struct session *session = context;
+
 	session->redis_age_ms = age_ms;
 	memset(session->run_id, 0, sizeof(session->run_id));
 	snprintf(session->run_id, sizeof(session->run_id), "%.*s", SLICE_ARGS(run_id));
 }
 
-void session_greeted(struct session *session)
+static void on_greeted(void *context)
 {
+	struct session *session = context;
+
 	if (++session->greeted < 2)
 		return;
 	move(session, READY);
-	session->ready_ms = link_now_ms(session->link);
-	link_greeted(session->link);
+	session->ready_ms = now_ms(session);
+	session->handler->ready(session->context);
 }
 
 void session_connected(struct session *session)
 {
-	timer_stop(session->link->shared->timers, &session->deadline);
+	timer_stop(session->redis->timers, &session->deadline);
 }
 
 void session_settled(struct session *session)
 {
-	session->settled_ms = link_now_ms(session->link);
+	session->settled_ms = now_ms(session);
 	memcpy(session->last_run_id, session->run_id, sizeof(session->run_id));
 }
 
@@ -267,7 +282,7 @@ void session_fail(struct session *session, const char *reason)
 	event_active(session->fall, EV_TIMEOUT, 0);
 }
 
-static void on_lost(void *context, const char *reason)
+static void on_failed(void *context, const char *reason)
 {
 	session_fail(context, reason);
 }
@@ -277,15 +292,7 @@ static bool may_read(void *context)
 	struct session *session = context;
 
 	return session->state == CONNECTING ||
-	       (session->state == READY && probe_is_awake(session->link->probe));
-}
-
-/* A node must be back well within the time in which others hold their sweeps off. */
-static uint64_t backoff_ms_max(const struct session *session)
-{
-	uint64_t sixth = session->link->shared->settings->ttl_ms / 6;
-
-	return sixth < BACKOFF_MS_MAX ? sixth : BACKOFF_MS_MAX;
+	       (session->state == READY && session->handler->may_read(session->context));
 }
 
 /*
@@ -293,8 +300,8 @@ static uint64_t backoff_ms_max(const struct session *session)
  */
 static void wait_to_retry(struct session *session)
 {
-	uint64_t now = link_now_ms(session->link);
-	uint64_t longest = backoff_ms_max(session);
+	uint64_t now = now_ms(session);
+	uint64_t longest = session->redis->backoff_ms_max;
 	uint64_t most = BACKOFF_MS_FIRST;
 
 	if (session->settled_ms != 0 && now - session->settled_ms > SETTLED_MS)
@@ -306,7 +313,7 @@ static void wait_to_retry(struct session *session)
 		most = longest;
 	session->failures++;
 	move(session, WAITING);
-	timer_set(session->link->shared->timers, &session->retry, random_below(most + 1));
+	timer_set(session->redis->timers, &session->retry, random_below(most + 1));
 }
 
 static void on_fall(evutil_socket_t fd, short what, void *context)
@@ -315,7 +322,7 @@ static void on_fall(evutil_socket_t fd, short what, void *context)
 
 	(void)fd;
 	(void)what;
-	timer_stop(session->link->shared->timers, &session->deadline);
+	timer_stop(session->redis->timers, &session->deadline);
 	lookup_cancel(session->lookup);
 	session->lookup = NULL;
 	line_close(session->commands);
@@ -328,13 +335,18 @@ static void on_fall(evutil_socket_t fd, short what, void *context)
 	}
 	wait_to_retry(session);
 	if (session->failed_in == READY)
-		link_lost(session->link);
-	if (session->link->shared->cluster != NULL)
-		cluster_doubt(session->link->shared->cluster);
-	link_tell(session->link, session->reason);
+		session->handler->lost(session->context);
+	session->handler->failed(session->context, session->reason);
 }
 
 /* ---- Talking */
+
+struct buffer *session_begin(struct session *session, size_t arguments)
+{
+	buffer_clear(&session->command);
+	command_begin(&session->command, arguments);
+	return &session->command;
+}
 
 void session_command(struct session *session, struct slice command, line_done *done, void *context)
 {
@@ -345,7 +357,7 @@ void session_command(struct session *session, struct slice command, line_done *d
 void session_ask(struct session *session, const struct slice *words, size_t count, line_done *done,
                  void *context)
 {
-	struct buffer *command = link_command(session->link, count);
+	struct buffer *command = session_begin(session, count);
 
 	for (size_t i = 0; i < count; i++)
 		command_add(command, words[i]);
@@ -374,9 +386,9 @@ static bool ends_session(struct slice error)
 
 static void log_error_reply(struct session *session, struct slice error)
 {
-	uint64_t now = link_now_ms(session->link);
+	uint64_t now = now_ms(session);
 
-	metric_add(session->link->shared->meters.errors, 1);
+	metric_add(session->redis->errors, 1);
 	if (session->error_logged_ms != 0 && now - session->error_logged_ms < ERROR_LOG_MS)
 		return;
 	session->error_logged_ms = now;
@@ -386,12 +398,10 @@ static void log_error_reply(struct session *session, struct slice error)
 /* A Cluster's way to say that a slot is, or will soon be, another shard's. */
 static bool is_elsewhere(struct session *session, struct slice error)
 {
-	struct cluster *cluster = session->link->shared->cluster;
-
 	if (!slice_starts(error, SLICE("MOVED ")))
 		return false;
-	if (cluster != NULL)
-		cluster_moved(cluster, session->link, error);
+	if (redis_is_cluster(session->redis))
+		session->handler->moved(session->context, error);
 	else
 		session_fail(session,
 		             "this Redis is a Cluster: its URL begins with redis+cluster://");
@@ -411,12 +421,12 @@ static enum answer judge(void *context, const redisReply *reply)
 
 	if (session->state != READY && session->state != CONNECTING)
 		return ANSWER_LOST;
-	if (reply->type != REDIS_REPLY_ERROR)
+	if (!reply_is_error(reply))
 		return ANSWER_OK;
 	if (is_elsewhere(session, reply_text(reply)))
 		return ANSWER_LOST;
 	if (ends_session(reply_text(reply))) {
-		session_fail(session, reply->str);
+		session_fail(session, reply_text(reply).data);
 		return ANSWER_LOST;
 	}
 	if (!is_for_later(reply_text(reply)))
@@ -430,10 +440,10 @@ static void on_heard(void *context, const redisReply *reply)
 
 	switch (judge(session, reply)) {
 	case ANSWER_OK:
-		subscriptions_heard(session->link->subscriptions, reply);
+		session->handler->heard(session->context, reply);
 		break;
 	case ANSWER_ERROR:
-		session_fail(session, reply->str);
+		session_fail(session, reply_text(reply).data);
 		break;
 	case ANSWER_LOST:
 		break;
@@ -462,7 +472,7 @@ const char *session_run_id(const struct session *session)
 
 uint64_t session_redis_age_ms(const struct session *session)
 {
-	return session->redis_age_ms + (link_now_ms(session->link) - session->ready_ms);
+	return session->redis_age_ms + (now_ms(session) - session->ready_ms);
 }
 
 bool session_redis_is_new(const struct session *session)
@@ -478,36 +488,49 @@ const char *session_target(const struct session *session)
 
 /* ---- Life */
 
-struct session *session_create(struct link *link)
+struct session *session_create(struct redis *redis, const struct address_host *target,
+                               const struct session_handler *handler, void *context)
 {
 	static const struct line_handler commands = {
 		.opened = on_commands_opened,
-		.lost = on_lost,
+		.lost = on_failed,
 		.may_read = may_read,
 		.judge = judge,
 		.heard = on_heard,
 	};
 	static const struct line_handler subscriber = {
 		.opened = on_subscriber_opened,
-		.lost = on_lost,
+		.lost = on_failed,
 		.may_read = may_read,
 		.judge = judge,
 		.heard = on_heard,
 	};
-	struct shared *shared = link->shared;
+	static const struct greeting_handler of_greeting = {
+		.greeted = on_greeted,
+		.failed = on_failed,
+		.learned = on_learned,
+	};
+	static const struct sentinel_handler of_sentinel = {
+		.found = on_master_found,
+		.failed = on_failed,
+		.named = on_master_named,
+	};
 	struct session *session = mem_zero(sizeof(*session));
 
-	session->link = link;
-	address_describe(&shared->address, session->target, sizeof(session->target));
-	if (link->target.name != NULL)
-		set_host(session, &link->target);
-	else if (shared->address.form == ADDRESS_SENTINEL)
-		session->sentinel = sentinel_create(shared, session);
-	else if (shared->address.form == ADDRESS_SINGLE && shared->address.host_count > 0)
-		set_host(session, &shared->address.hosts[0]);
-	session->commands = line_create(shared->base, &commands, session);
-	session->subscriber = line_create(shared->base, &subscriber, session);
-	session->fall = event_new(shared->base, -1, 0, on_fall, session);
+	session->redis = redis;
+	session->handler = handler;
+	session->context = context;
+	session->greeting = greeting_create(redis, &of_greeting, session);
+	address_describe(&redis->address, session->target, sizeof(session->target));
+	if (target != NULL)
+		set_host(session, target);
+	else if (redis->address.form == ADDRESS_SENTINEL)
+		session->sentinel = sentinel_create(redis, &of_sentinel, session);
+	else if (redis->address.form == ADDRESS_SINGLE && redis->address.host_count > 0)
+		set_host(session, &redis->address.hosts[0]);
+	session->commands = line_create(redis->base, &commands, session);
+	session->subscriber = line_create(redis->base, &subscriber, session);
+	session->fall = event_new(redis->base, -1, 0, on_fall, session);
 	if (session->fall == NULL)
 		abort();
 	timer_init(&session->retry, on_retry, session);
@@ -518,8 +541,8 @@ struct session *session_create(struct link *link)
 void session_stop(struct session *session)
 {
 	session->state = WAITING; /* for a retry that does not come */
-	timer_stop(session->link->shared->timers, &session->retry);
-	timer_stop(session->link->shared->timers, &session->deadline);
+	timer_stop(session->redis->timers, &session->retry);
+	timer_stop(session->redis->timers, &session->deadline);
 	lookup_cancel(session->lookup);
 	session->lookup = NULL;
 	sentinel_destroy(session->sentinel);
@@ -534,7 +557,9 @@ void session_destroy(struct session *session)
 		return;
 	line_destroy(session->commands);
 	line_destroy(session->subscriber);
+	greeting_destroy(session->greeting);
 	event_free(session->fall);
+	buffer_fini(&session->command);
 	free(session->host.name);
 	free(session);
 }

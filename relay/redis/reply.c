@@ -1,8 +1,20 @@
-#include "bus/reply.h"
+#include "redis/reply.h"
 
 #include <stdlib.h>
 
+#include <hiredis/hiredis.h>
+
 #define EXACT_MAX 9007199254740992.0 /* 2^53: whole numbers beyond have gaps */
+
+bool reply_is_error(const redisReply *reply)
+{
+	return reply != NULL && reply->type == REDIS_REPLY_ERROR;
+}
+
+bool reply_is_string(const redisReply *reply)
+{
+	return reply != NULL && reply->type == REDIS_REPLY_STRING;
+}
 
 struct slice reply_text(const redisReply *reply)
 {
@@ -28,6 +40,14 @@ uint64_t reply_number(const redisReply *reply, uint64_t otherwise)
 	if (end != text.data + text.size || !(number >= 0 && number <= EXACT_MAX))
 		return otherwise;
 	return (uint64_t)number;
+}
+
+bool reply_integer(const redisReply *reply, int64_t *number)
+{
+	if (reply == NULL || reply->type != REDIS_REPLY_INTEGER)
+		return false;
+	*number = reply->integer;
+	return true;
 }
 
 size_t reply_count(const redisReply *reply)
