@@ -1,6 +1,7 @@
 """A WebSocket client that can do what a good one would not."""
 
 import base64
+import contextlib
 import os
 import socket
 import ssl
@@ -148,7 +149,8 @@ class Client:
             elif opcode == PONG:
                 self.pongs.append(payload)
             elif opcode == CLOSE:
-                self.send_bytes(frame(CLOSE, payload))
+                with contextlib.suppress(*BROKEN):  # it may be gone already
+                    self.send_bytes(frame(CLOSE, payload))
                 code = struct.unpack("!H", payload[:2])[0] if payload else 1005
                 raise Closed(code, payload[2:].decode())
             else:
