@@ -2,8 +2,8 @@
  * Happy path: upgrade -> open, the mesh makes a connection -> messages -> one side closes: OPEN
  * -> CLOSING (asked for; from here on nothing is taken in either direction) -> LEAVING (the mesh
  * has let go; waits until what lws still holds of a cut write is out, then the close frame
- * follows) -> LEFT (lws waits for the peer's close frame, 5 s at most) -> lws says it is gone:
- * freed.
+ * follows) -> LEFT (lws waits for the peer's close frame, 5 s at most; of a flooder in vain) -> lws
+ * says it is gone: freed.
  *
  * What may go wrong:
  *  - The peer closes first: OPEN -> LEFT, lws answers by itself.
@@ -85,14 +85,19 @@ static void detach(struct socket *socket, unsigned code, struct slice reason)
 	socket->connection = NULL;
 }
 
-/* From here on its deadline runs, and the close frame of the peer must be read. */
+/*
+ * From here on its deadline runs, and the close frame of the peer must be read; but not the flood
+ * that is in front of it: 100 MB a second, only to be thrown away, take all of this thread.
+ */
 static void wait_for_end(struct socket *socket, enum socket_state state)
 {
+	bool reads = socket->close_code != CLOSE_FLOODING;
+
 	socket->state = (uint8_t)state;
 	deadlines_leave(socket);
-	if (!socket->reading) {
-		socket->reading = true;
-		lws_rx_flow_control(socket->wsi, 1);
+	if (socket->reading != reads) {
+		socket->reading = reads;
+		lws_rx_flow_control(socket->wsi, reads ? 1 : 0);
 	}
 }
 
