@@ -1,7 +1,7 @@
 # Third parties, by one name each, with SYSTEM headers: our warnings are not theirs.
 
 find_package(PkgConfig REQUIRED)
-foreach(module libevent openssl)
+foreach(module libevent libevent_openssl openssl)
 	pkg_check_modules(${module} REQUIRED IMPORTED_TARGET GLOBAL ${module})
 	add_library(${module} ALIAS PkgConfig::${module})
 endforeach()

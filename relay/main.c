@@ -4,13 +4,16 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
+#include "auth/auth.h"
 #include "bus/bus.h"
 #include "common/log.h"
 #include "common/memory.h"
 #include "common/metrics.h"
 #include "common/timers.h"
+#include "edge/certificate.h"
 #include "edge/edge.h"
 #include "mesh/hub.h"
 #include "ops/admin.h"
@@ -30,6 +33,8 @@ struct node {
 	struct options options;
 	struct loop *loop;
 	struct bus *bus;
+	struct auth *auth;               /* NULL: everybody may come in */
+	struct certificate *certificate; /* NULL: clients are spoken to without TLS */
 	struct edge *edge;
 	struct hub *hub;
 	struct admin *admin;
@@ -81,7 +86,21 @@ static struct bus_settings bus_settings(const struct options *options)
 	};
 }
 
-static struct edge_settings edge_settings(const struct options *options)
+static struct auth_settings auth_settings(const struct options *options)
+{
+	return (struct auth_settings){
+		.discovery_urls = options->discovery_url.text,
+		.allowed_clients = options->allowed_client.text,
+		.allowed_audiences = options->allowed_audience.text,
+		.allowed_scopes = options->allowed_scope.text,
+		.required_claims = options->required_claim.text,
+		.mesh_claim = options->mesh_claim,
+		.ca_file = options->auth_ca_file,
+	};
+}
+
+static struct edge_settings edge_settings(const struct options *options, struct auth *auth,
+                                          struct certificate *certificate)
 {
 	return (struct edge_settings){
 		.listen_host = options->listen.host,
@@ -97,6 +116,14 @@ static struct edge_settings edge_settings(const struct options *options)
 	                         options->mesh_by == OPTION_MESH_BY_QUERY,
 		.mesh_by_header = options->mesh_by == OPTION_MESH_BY_ANY ||
 	                          options->mesh_by == OPTION_MESH_BY_HEADER,
+		.auth = auth,
+		.token_by_query = options->token_query == OPTION_TOKEN_QUERY_ALLOW,
+		.refuse_by_close = options->refuse_by == OPTION_REFUSE_BY_CLOSE,
+		.connections_per_subject_max = options->connections_per_subject_max,
+		.allowed_origins = options->allowed_origin.text,
+		.trusted_proxies = options->trusted_proxy.text,
+		.connections_per_address_max = options->connections_per_address_max,
+		.certificate = certificate,
 		.metrics_on_main = options->admin_listen.port == 0,
 		.version = RELAY_VERSION,
 	};
@@ -129,6 +156,9 @@ static bool files_are_readable(const struct options *options)
 		FILE_OF(redis_ca_file, "--redis-ca-file"),
 		FILE_OF(redis_cert_file, "--redis-cert-file"),
 		FILE_OF(redis_key_file, "--redis-key-file"),
+		FILE_OF(auth_ca_file, "--auth-ca-file"),
+		FILE_OF(tls_cert_file, "--tls-cert-file"),
+		FILE_OF(tls_key_file, "--tls-key-file"),
 #undef FILE_OF
 	};
 
@@ -145,7 +175,7 @@ static int node_build(struct node *node)
 {
 	const struct options *options = &node->options;
 	const struct bus_settings for_bus = bus_settings(options);
-	const struct edge_settings for_edge = edge_settings(options);
+	const struct auth_settings for_auth = auth_settings(options);
 	const struct hub_settings for_hub = hub_settings(options);
 	const char *error = NULL;
 
@@ -158,6 +188,18 @@ static int node_build(struct node *node)
 	node->bus = bus_create(&for_bus, base, timers, &error);
 	if (node->bus == NULL)
 		return complain(EXIT_USAGE, "", error);
+	if (options->auth == OPTION_AUTH_JWT) {
+		node->auth = auth_create(&for_auth, base, timers, &error);
+		if (node->auth == NULL)
+			return complain(EXIT_USAGE, "", error);
+	}
+	if (options->tls_cert_file != NULL) {
+		node->certificate = certificate_create(options->tls_cert_file,
+		                                       options->tls_key_file, timers, &error);
+		if (node->certificate == NULL)
+			return complain(EXIT_USAGE, "", error);
+	}
+	const struct edge_settings for_edge = edge_settings(options, node->auth, node->certificate);
 	node->edge = edge_create(&for_edge, base, timers, &error);
 	if (node->edge == NULL)
 		return complain(EXIT_FAILURE, "", error);
@@ -174,7 +216,9 @@ static void node_destroy(struct node *node)
 {
 	admin_destroy(node->admin);
 	edge_destroy(node->edge);
+	certificate_destroy(node->certificate);
 	hub_destroy(node->hub);
+	auth_destroy(node->auth);
 	bus_destroy(node->bus);
 	loop_destroy(node->loop);
 	metrics_reset();
@@ -219,11 +263,15 @@ static void stop_at_once(struct node *node)
 	edge_drain(node->edge, 0, stop, node);
 }
 
-/* The first signal asks politely, the second means now. */
+/* Of those that end it the first asks politely, the second means now. */
 static void on_signal(int signal, void *context)
 {
 	struct node *node = context;
 
+	if (signal == SIGHUP) {
+		certificate_reload(node->certificate);
+		return;
+	}
 	if (node->draining) {
 		stop_at_once(node);
 		return;
@@ -236,10 +284,12 @@ static void on_signal(int signal, void *context)
 
 static void node_run(struct node *node)
 {
-	static const int signals[] = {SIGTERM, SIGINT};
+	static const int signals[] = {SIGTERM, SIGINT, SIGHUP};
+	/* Without anything to read again SIGHUP ends the process, as when a terminal is closed. */
+	unsigned count = node->certificate != NULL ? 3 : 2;
 
 	timer_init(&node->farewell, say_farewell, node);
-	loop_on_signals(node->loop, signals, sizeof(signals) / sizeof(signals[0]), on_signal, node);
+	loop_on_signals(node->loop, signals, count, on_signal, node);
 	bus_start(node->bus);
 	edge_start(node->edge, node->hub);
 	log_info("listening", LOG_TEXT("version", RELAY_VERSION),
@@ -275,6 +325,8 @@ int main(int argc, char **argv)
 	}
 	log_setup(node.options.log_level, node.options.log_format);
 	signal(SIGPIPE, SIG_IGN);
+	if (node.options.core_dumps == OPTION_CORE_DUMPS_OFF)
+		prctl(PR_SET_DUMPABLE, 0);
 
 	int status = node_build(&node);
 	if (status == EXIT_SUCCESS)

@@ -7,6 +7,10 @@ static const char *reason_of(unsigned status)
 		return "OK";
 	case 400:
 		return "Bad Request";
+	case 401:
+		return "Unauthorized";
+	case 403:
+		return "Forbidden";
 	case 404:
 		return "Not Found";
 	case 405:
@@ -17,6 +21,8 @@ static const char *reason_of(unsigned status)
 		return "Content Too Large";
 	case 426:
 		return "Upgrade Required";
+	case 429:
+		return "Too Many Requests";
 	default:
 		return "Service Unavailable";
 	}

@@ -6,7 +6,8 @@
 static const unsigned close_codes[COUNTERS_CLOSE_CODES] = {1000, 1001, 1002, 1003, 1006, 1007,
                                                            1008, 1009, 1012, 1013, 4401, 4403,
                                                            4408, 4413, 4429, 0};
-static const unsigned statuses[COUNTERS_REFUSAL_STATUSES] = {400, 401, 403, 404, 405, 426, 503, 0};
+static const unsigned statuses[COUNTERS_REFUSAL_STATUSES] = {400, 401, 403, 404, 405,
+                                                             426, 429, 503, 0};
 
 static void init_list(struct metric **metrics, const unsigned *values, size_t count,
                       const char *name, const char *help, const char *label)

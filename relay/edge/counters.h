@@ -4,7 +4,7 @@
 #include "common/metrics.h"
 
 #define COUNTERS_CLOSE_CODES 16
-#define COUNTERS_REFUSAL_STATUSES 8
+#define COUNTERS_REFUSAL_STATUSES 9
 
 struct edge_counters {
 	struct metric *connections;

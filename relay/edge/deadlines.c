@@ -2,6 +2,7 @@
 
 #include "common/random.h"
 #include "edge/flush.h"
+#include "edge/guest.h"
 #include "edge/receive.h"
 #include "edge/socket.h"
 
@@ -25,10 +26,14 @@ static uint32_t pong_deadline_s(const struct socket *socket)
 /* When something has to be done about it. While it is not read from, its client cannot be late. */
 static uint32_t due_s(const struct socket *socket)
 {
-	if (socket->state != SOCKET_OPEN || !socket->reading)
-		return socket->act_at_s;
-	return earlier(socket->act_at_s,
-	               earlier(pong_deadline_s(socket), receive_deadline_s(socket)));
+	uint32_t due = socket->act_at_s;
+
+	if (socket->state != SOCKET_OPEN)
+		return due;
+	due = earlier(due, guest_due_s(socket->guest));
+	if (!socket->reading)
+		return due;
+	return earlier(due, earlier(pong_deadline_s(socket), receive_deadline_s(socket)));
 }
 
 static void ping(struct socket *socket, uint32_t now_s)
@@ -50,12 +55,30 @@ static void restart(struct socket *socket)
 	receive_restart_deadline(socket);
 }
 
+/* Its token: closes the socket, or says that it will. */
+static bool may_stay(struct socket *socket, uint32_t now_s)
+{
+	switch (guest_look(socket->guest, now_s)) {
+	case GUEST_WELCOME:
+		return true;
+	case GUEST_EXPIRING:
+		connection_auth_expiring(socket->connection, guest_expires_ms(socket->guest));
+		return socket->state == SOCKET_OPEN;
+	case GUEST_EXPIRED:
+		socket_close(socket, CLOSE_UNAUTHORIZED, "the token has expired");
+		return false;
+	}
+	return true;
+}
+
 static uint32_t on_visit(struct list *entry, uint32_t now_s)
 {
 	struct socket *socket = LIST_ENTRY(entry, struct socket, slot);
 
 	if (socket->edge->wheel.late_s > 0)
 		restart(socket); /* it was this node that was late: what they said may wait to be read */
+	if (socket->state == SOCKET_OPEN && !may_stay(socket, now_s))
+		return now_s + 1;
 	if (due_s(socket) > now_s)
 		return due_s(socket);
 	if (socket->state == SOCKET_CLOSING)

@@ -5,9 +5,11 @@
 
 #include "common/clock.h"
 #include "common/memory.h"
+#include "edge/certificate.h"
 #include "edge/deadlines.h"
 #include "edge/drain.h"
 #include "edge/flush.h"
+#include "edge/guest.h"
 #include "edge/http.h"
 #include "edge/internal.h"
 #include "edge/invocations.h"
@@ -15,6 +17,7 @@
 #include "edge/receive.h"
 #include "edge/request.h"
 #include "edge/socket.h"
+#include "edge/tally.h"
 #include "edge/upgrade.h"
 
 /* lws takes all of it at once into one table; above 10 M it falls back to 2560. */
@@ -41,13 +44,10 @@ static struct socket *socket_of(struct lws *wsi)
 
 static void on_established(struct lws *wsi)
 {
-	char name[NAME_MESH_BYTES_MAX];
-	struct slice mesh;
+	struct guest *guest = lws_get_opaque_user_data(wsi);
 
-	/* The headers are still there, and were found good a moment ago. */
-	if (!request_mesh(wsi, name, &mesh))
-		mesh = SLICE("default");
-	socket_open(edge_of(wsi), wsi, mesh);
+	lws_set_opaque_user_data(wsi, NULL);
+	socket_open(edge_of(wsi), wsi, guest);
 }
 
 static int on_socket_event(struct lws *wsi, enum lws_callback_reasons reason, struct slice bytes)
@@ -84,7 +84,11 @@ static void on_wsi_gone(struct lws *wsi)
 
 	if (socket_of(wsi) != NULL)
 		socket_on_end(socket_of(wsi));
+	guest_leave(lws_get_opaque_user_data(wsi)); /* admitted, but gone before the 101 */
+	lws_set_opaque_user_data(wsi, NULL);
 	invocations_on_end(edge, wsi);
+	if (edge->settings.certificate != NULL)
+		certificate_forget_errors();
 	if (edge->listener != NULL)
 		listener_on_end(edge->listener);
 }
@@ -92,8 +96,10 @@ static void on_wsi_gone(struct lws *wsi)
 static int on_lws(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in,
                   size_t size)
 {
-	(void)user;
 	switch (reason) {
+	case LWS_CALLBACK_OPENSSL_LOAD_EXTRA_SERVER_VERIFY_CERTS:
+		certificate_apply(edge_of(wsi)->settings.certificate, user);
+		return 0;
 	case LWS_CALLBACK_HTTP_CONFIRM_UPGRADE:
 		return upgrade_decide(edge_of(wsi), wsi, in);
 	case LWS_CALLBACK_HTTP:
@@ -203,6 +209,9 @@ static bool create_lws(struct edge *edge)
 		.vhost_name = "edge",
 	};
 
+	if (edge->settings.certificate != NULL)
+		info.options |= LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT |
+		                LWS_SERVER_OPTION_CREATE_VHOST_SSL_CTX;
 	lws_set_log_level(LLL_ERR, on_lws_log);
 	lws_set_allocator(allocate);
 	edge->lws = lws_create_context(&info);
@@ -218,15 +227,24 @@ struct edge *edge_create(const struct edge_settings *settings, struct event_base
 	struct edge *edge = mem_zero(sizeof(*edge));
 
 	edge->settings = *settings;
+	if (settings->allowed_origins == NULL)
+		edge->settings.allowed_origins = "same";
 	edge->base = base;
 	edge->timers = timers;
 	edge->scratch = mem_alloc(WRITE_BYTES_MAX);
 	list_init(&edge->sockets);
 	list_init(&edge->invocations);
+	edge->subjects = tally_create();
 	edge_counters_init(&edge->counters);
 	deadlines_init(edge);
 	drain_init(edge);
 
+	edge->addresses = tally_create();
+	if (settings->trusted_proxies != NULL &&
+	    !networks_parse(slice_of(settings->trusted_proxies), &edge->trusted_proxies)) {
+		*error = "the trusted proxies are no networks";
+		goto fail;
+	}
 	raise_descriptor_limit(&edge->settings);
 	edge->listener = listener_create(edge, error);
 	if (edge->listener == NULL)
@@ -268,8 +286,10 @@ void edge_destroy(struct edge *edge)
 	if (edge->lws != NULL)
 		lws_context_destroy(edge->lws); /* ends all sockets */
 	invocations_fini(edge);
+	tally_destroy(edge->subjects);
 	flush_fini(edge);
 	deadlines_fini(edge);
+	tally_destroy(edge->addresses);
 	free(edge->scratch);
 	free(edge);
 }

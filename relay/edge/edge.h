@@ -12,6 +12,8 @@
 #include "common/timers.h"
 #include "mesh/ports.h"
 
+struct auth;
+struct certificate;
 struct edge;
 struct event_base;
 struct hub;
@@ -31,7 +33,17 @@ struct edge_settings {
 	unsigned fragment_seconds_max; /* for a message that comes in pieces */
 	bool mesh_by_query;            /* ?mesh=NAME */
 	bool mesh_by_header; /* X-Amzn-Bedrock-AgentCore-Runtime-Custom-Mesh: NAME; beats the query */
-	bool metrics_on_main; /* GET /metrics for clients on this machine */
+	struct auth *auth;   /* borrowed; NULL: everybody may come in */
+	bool token_by_query;  /* ?token=TOKEN */
+	bool refuse_by_close; /* WebSockets are opened and closed at once, not refused */
+	size_t connections_per_subject_max; /* the next gets 429; 0 = no limit */
+	/* Patterns, see common/origin.h: of pages that may open a WebSocket. NULL: "same". */
+	const char *allowed_origins;
+	/* Networks, see common/ip.h: of proxies, whose X-Forwarded-For counts. NULL: none. */
+	const char *trusted_proxies;
+	size_t connections_per_address_max; /* WebSockets; the next gets 429. 0 = no limit */
+	struct certificate *certificate;    /* borrowed; NULL: the port speaks no TLS */
+	bool metrics_on_main;               /* GET /metrics for clients on this machine */
 	const char *version;
 };
 

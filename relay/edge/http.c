@@ -6,6 +6,7 @@
  */
 #include "edge/http.h"
 
+#include "auth/auth.h"
 #include "common/clock.h"
 #include "common/metrics.h"
 #include "common/random.h"
@@ -55,7 +56,7 @@ bool edge_is_ready(const struct edge *edge, const char **reason)
 		*reason = "draining";
 	else if (edge->socket_count >= edge->settings.connections_max)
 		*reason = "full";
-	else
+	else if (edge->settings.auth == NULL || auth_is_ready(edge->settings.auth, reason))
 		return hub_is_ready(edge->hub, reason);
 	return false;
 }
@@ -107,8 +108,10 @@ static int on_console(struct edge *edge, struct lws *wsi, const struct request *
 	struct buffer body = {0};
 	char nonce[40];
 	char headers[512];
+	const char *only_tls = edge->settings.certificate != NULL
+	                               ? "Strict-Transport-Security: max-age=31536000\r\n"
+	                               : "";
 
-	(void)edge;
 	snprintf(nonce, sizeof(nonce), "%016llx%016llx", (unsigned long long)random_u64(),
 	         (unsigned long long)random_u64());
 	snprintf(
@@ -116,8 +119,9 @@ static int on_console(struct edge *edge, struct lws *wsi, const struct request *
 		"Content-Security-Policy: default-src 'none'; script-src 'nonce-%s'; style-src 'nonce-%s'; "
 		"connect-src 'self' ws: wss:; img-src data:; base-uri 'none'; form-action 'none'; "
 		"frame-ancestors 'none'\r\n"
-		"Referrer-Policy: no-referrer\r\n",
-		nonce, nonce);
+		"Referrer-Policy: no-referrer\r\n"
+		"%s",
+		nonce, nonce, only_tls);
 	append_page(&body, slice_of(nonce));
 	int result = answer_write(wsi, &(struct answer){
 					       .status = 200,

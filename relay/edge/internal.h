@@ -9,6 +9,7 @@
 #include <libwebsockets.h>
 
 #include "common/buffer.h"
+#include "common/ip.h"
 #include "common/list.h"
 #include "common/log.h"
 #include "edge/activity.h"
@@ -33,6 +34,7 @@ enum socket_state {
 	SOCKET_LEFT,    /* the close frame is lws's business now, or the socket is dead */
 };
 
+struct guest;
 struct message; /* one that comes in pieces; receive.c */
 
 /* 120 bytes. What is not needed while a socket idles hangs off it. */
@@ -42,6 +44,7 @@ struct socket {
 	struct connection *connection; /* socket.c; NULL before hub_connect() and from LEAVING on */
 	struct outbox *outbox;         /* NULL = empty */
 	struct message *message;       /* receive.c; NULL = none */
+	struct guest *guest;           /* socket.c; NULL = there is nothing to watch */
 	struct list member;            /* of edge->sockets, or of edge->drain.told */
 	struct list work;              /* of edge->dirty, while the flush has something to do */
 	struct list slot;              /* deadlines.c */
@@ -72,6 +75,7 @@ struct drain {
 };
 
 struct listener;
+struct tally;
 
 struct edge {
 	struct edge_settings settings;
@@ -81,6 +85,8 @@ struct edge {
 	struct lws_context *lws;
 	struct lws_vhost *vhost;
 	struct listener *listener;
+	struct networks trusted_proxies;
+	struct tally *addresses; /* visitor.c: their WebSockets */
 	struct list sockets;     /* socket.c, drain.c */
 	size_t socket_count;     /* socket.c */
 	struct list dirty;       /* flush.c */
@@ -89,6 +95,7 @@ struct edge {
 	char *scratch;           /* WRITE_BYTES_MAX, for whoever needs it until it returns */
 	size_t gathered_bytes;   /* receive.c: held by all messages that come in pieces */
 	struct list invocations; /* invocations.c */
+	struct tally *subjects;  /* guest.c */
 	size_t invocation_count;
 	struct wheel wheel; /* deadlines.c */
 	struct blob *ping;  /* deadlines.c: the frame */

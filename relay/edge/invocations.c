@@ -15,6 +15,7 @@
 
 #include "common/memory.h"
 #include "edge/answer.h"
+#include "edge/guest.h"
 #include "edge/http.h"
 #include "wire/json.h"
 
@@ -92,13 +93,14 @@ int invocations_on_request(struct edge *edge, struct lws *wsi, const struct requ
 {
 	char name[NAME_MESH_BYTES_MAX];
 	struct slice mesh;
+	struct rejection rejection;
 	uint64_t length = 0;
 
 	(void)request;
 	if (!request_content_length(wsi, &length) || length > BODY_BYTES_MAX)
 		return answer_error(wsi, 413, "the body is too large", NULL);
-	if (!request_mesh(wsi, name, &mesh))
-		return answer_error(wsi, 400, REQUEST_MESH_RULE, NULL);
+	if (!guest_may_look(edge, wsi, name, &mesh, &rejection))
+		return answer_error(wsi, rejection.status, rejection.why, rejection.headers);
 	if (edge->invocation_count >= INVOCATIONS_MAX)
 		return answer_error(wsi, 503, "too many invocations at once", RETRY_LATER);
 

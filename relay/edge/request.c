@@ -46,11 +46,7 @@ static struct slice trim(struct slice text)
 	return text;
 }
 
-/*
- * The value's n-th fragment: lws makes one of each repetition of a header, and of each
- * `name=value` of a query.
- */
-static struct slice fragment(struct lws *wsi, enum lws_token_indexes token, int n)
+struct slice request_value(struct lws *wsi, enum lws_token_indexes token, int n)
 {
 	char *scratch = edge_of(wsi)->scratch;
 	int size = lws_hdr_copy_fragment(wsi, scratch, WRITE_BYTES_MAX, token, n);
@@ -60,7 +56,7 @@ static struct slice fragment(struct lws *wsi, enum lws_token_indexes token, int 
 
 struct slice request_header(struct lws *wsi, enum lws_token_indexes token)
 {
-	return fragment(wsi, token, 0);
+	return request_value(wsi, token, 0);
 }
 
 /* lws takes whatever stands there for one of the two. */
@@ -73,26 +69,33 @@ int request_minor_version(struct lws *wsi)
 	return slice_is(version, "HTTP/1.0") ? 0 : -1;
 }
 
+bool request_list_next(struct request_list *list, struct slice *item)
+{
+	while (list->rest.size == 0) {
+		list->rest = request_value(list->wsi, list->token, list->value++);
+		if (list->rest.data == NULL)
+			return false;
+	}
+	const char *comma = memchr(list->rest.data, ',', list->rest.size);
+	size_t size = comma != NULL ? (size_t)(comma - list->rest.data) : list->rest.size;
+	*item = trim((struct slice){list->rest.data, size});
+	if (comma != NULL)
+		size++;
+	list->rest.data += size;
+	list->rest.size -= size;
+	return true;
+}
+
 bool request_lists(struct lws *wsi, enum lws_token_indexes token, const char *name)
 {
+	struct request_list list = {.wsi = wsi, .token = token};
 	size_t name_size = strlen(name);
+	struct slice item;
 
-	for (int n = 0;; n++) {
-		struct slice list = fragment(wsi, token, n);
-		if (list.data == NULL)
-			return false;
-		while (list.size > 0) {
-			const char *comma = memchr(list.data, ',', list.size);
-			size_t size = comma != NULL ? (size_t)(comma - list.data) : list.size;
-			struct slice item = trim((struct slice){list.data, size});
-			if (item.size == name_size && strncasecmp(item.data, name, name_size) == 0)
-				return true;
-			if (comma != NULL)
-				size++;
-			list.data += size;
-			list.size -= size;
-		}
-	}
+	while (request_list_next(&list, &item))
+		if (item.size == name_size && strncasecmp(item.data, name, name_size) == 0)
+			return true;
+	return false;
 }
 
 static bool take(struct slice value, char name[NAME_MESH_BYTES_MAX], struct slice *mesh)
@@ -122,7 +125,7 @@ static bool mesh_of_query(struct lws *wsi, char name[NAME_MESH_BYTES_MAX], struc
 	struct slice found = {0};
 
 	for (int n = 0;; n++) {
-		struct slice argument = fragment(wsi, WSI_TOKEN_HTTP_URI_ARGS, n);
+		struct slice argument = request_value(wsi, WSI_TOKEN_HTTP_URI_ARGS, n);
 		if (argument.data == NULL)
 			return true;
 		if (!slice_starts(argument, SLICE("mesh=")))
@@ -146,8 +149,6 @@ bool request_mesh(struct lws *wsi, char name[NAME_MESH_BYTES_MAX], struct slice 
 		return false;
 	if (mesh->data == NULL && settings->mesh_by_query && !mesh_of_query(wsi, name, mesh))
 		return false;
-	if (mesh->data == NULL)
-		*mesh = SLICE("default");
 	return true;
 }
 

@@ -32,6 +32,24 @@ int request_minor_version(struct lws *wsi);
 struct slice request_header(struct lws *wsi, enum lws_token_indexes token);
 
 /*
+ * The n-th of the values, likewise: lws makes one of each repetition of a header, and of each
+ * `name=value` of a query.
+ */
+struct slice request_value(struct lws *wsi, enum lws_token_indexes token, int n);
+
+/*
+ * Walks a header that is a list, duplicates of it being one list. Begins with wsi and token set, the
+ * rest zero; items lie in the scratch of the edge, which must be left alone meanwhile.
+ */
+struct request_list {
+	struct lws *wsi;
+	enum lws_token_indexes token;
+	int value;
+	struct slice rest;
+};
+bool request_list_next(struct request_list *list, struct slice *item);
+
+/*
  * Does one of the values of a header that is a list name the token? In any case; duplicates of
  * the header are one list.
  */
@@ -42,7 +60,8 @@ bool request_lists(struct lws *wsi, enum lws_token_indexes token, const char *na
 
 /*
  * Writes the name of the mesh that the client wants, where the settings allow it to choose. Header
- * beats query. Returns false if the name is not one, or if the query names two.
+ * beats query; absent if it names none. Returns false if the name is not one, or if the query names
+ * two.
  */
 bool request_mesh(struct lws *wsi, char name[NAME_MESH_BYTES_MAX], struct slice *mesh);
 

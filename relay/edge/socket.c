@@ -2,8 +2,8 @@
  * Happy path: upgrade -> open, the mesh makes a connection -> messages -> one side closes: OPEN
  * -> CLOSING (asked for; from here on nothing is taken in either direction) -> LEAVING (the mesh
  * has let go; waits until what lws still holds of a cut write is out, then the close frame
- * follows) -> LEFT (lws waits for the peer's close frame, 5 s at most) -> lws says it is gone:
- * freed.
+ * follows) -> LEFT (lws waits for the peer's close frame, 5 s at most; of a flooder in vain) -> lws
+ * says it is gone: freed.
  *
  * What may go wrong:
  *  - The peer closes first: OPEN -> LEFT, lws answers by itself.
@@ -26,7 +26,9 @@
 #include "common/memory.h"
 #include "edge/deadlines.h"
 #include "edge/flush.h"
+#include "edge/guest.h"
 #include "edge/receive.h"
+#include "edge/visitor.h"
 
 #define CLOSE_LOST 1006 /* never on the wire: no close frame was seen */
 #define CLOSE_NO_CODE 1005
@@ -34,28 +36,75 @@
 /* Pings and pongs of one client. lws answers each ping by a write of its own, past all queues. */
 #define CONTROLS_PER_SECOND_MAX 100
 
-void socket_open(struct edge *edge, struct lws *wsi, struct slice mesh)
+/*
+ * From here on its deadline runs, and the close frame of the peer must be read; but not the flood
+ * that is in front of it: 100 MB a second, only to be thrown away, take all of this thread.
+ */
+static void wait_for_end(struct socket *socket, enum socket_state state)
+{
+	bool reads = socket->close_code != CLOSE_FLOODING;
+
+	socket->state = (uint8_t)state;
+	deadlines_leave(socket);
+	if (socket->reading != reads) {
+		socket->reading = reads;
+		lws_rx_flow_control(socket->wsi, reads ? 1 : 0);
+	}
+}
+
+/* It counts as one of the node's from here on. */
+static void enter(struct socket *socket, struct guest *guest)
+{
+	struct edge *edge = socket->edge;
+	char address[IP_TEXT_SIZE];
+	struct ip ip;
+
+	list_append(&edge->sockets, &socket->member);
+	edge->socket_count++;
+	activity_opened(&edge->activity, timers_now(edge->timers), clock_wall_ms() / 1000);
+	metric_set(edge->counters.connections, edge->socket_count);
+	metric_add(edge->counters.connects, 1);
+
+	socket->connection = hub_connect(edge->hub, guest_mesh(guest), guest_owner(guest), socket);
+	socket->number = connection_number(socket->connection);
+	visitor_ip(socket->wsi, &ip);
+	ip_print(&ip, address);
+	log_debug("connection_opened", LOG_NUMBER("connection", socket->number),
+	          LOG_SLICE("mesh", guest_mesh(guest)), LOG_TEXT("address", address));
+	if (guest_is_idle(guest))
+		guest_leave(guest);
+	else
+		socket->guest = guest;
+	deadlines_add(socket);
+}
+
+static void turn_away(struct socket *socket, struct guest *guest)
+{
+	const struct rejection *rejection = guest_rejection(guest);
+
+	socket->close_code = (uint16_t)rejection->code;
+	socket->close_reason = rejection->why;
+	edge_counters_closed(&socket->edge->counters, rejection->code);
+	guest_leave(guest);
+	wait_for_end(socket, SOCKET_LEAVING);
+	lws_callback_on_writable(socket->wsi);
+}
+
+void socket_open(struct edge *edge, struct lws *wsi, struct guest *guest)
 {
 	struct socket *socket = mem_zero(sizeof(*socket));
 
 	socket->edge = edge;
 	socket->wsi = wsi;
 	socket->reading = true;
+	list_init(&socket->member);
 	list_init(&socket->work);
 	list_init(&socket->slot);
-	list_append(&edge->sockets, &socket->member);
 	lws_set_wsi_user(wsi, socket);
-
-	edge->socket_count++;
-	activity_opened(&edge->activity, timers_now(edge->timers), clock_wall_ms() / 1000);
-	metric_set(edge->counters.connections, edge->socket_count);
-	metric_add(edge->counters.connects, 1);
-
-	socket->connection = hub_connect(edge->hub, mesh, SLICE(""), socket);
-	socket->number = connection_number(socket->connection);
-	deadlines_add(socket);
-	log_debug("connection_opened", LOG_NUMBER("connection", socket->number),
-	          LOG_SLICE("mesh", mesh));
+	if (guest_rejection(guest) == NULL)
+		enter(socket, guest);
+	else
+		turn_away(socket, guest);
 }
 
 void socket_close(struct socket *socket, enum close_code code, const char *reason)
@@ -83,17 +132,6 @@ static void detach(struct socket *socket, unsigned code, struct slice reason)
 	edge_counters_closed(&edge->counters, code);
 	connection_destroy(socket->connection);
 	socket->connection = NULL;
-}
-
-/* From here on its deadline runs, and the close frame of the peer must be read. */
-static void wait_for_end(struct socket *socket, enum socket_state state)
-{
-	socket->state = (uint8_t)state;
-	deadlines_leave(socket);
-	if (!socket->reading) {
-		socket->reading = true;
-		lws_rx_flow_control(socket->wsi, 1);
-	}
 }
 
 void socket_leave(struct socket *socket)
@@ -203,17 +241,26 @@ bool socket_on_control(struct socket *socket)
 	return true;
 }
 
+/* It was one of the node's. */
+static void uncount(struct edge *edge)
+{
+	edge->socket_count--;
+	activity_closed(&edge->activity, timers_now(edge->timers), clock_wall_ms() / 1000);
+	metric_set(edge->counters.connections, edge->socket_count);
+}
+
 void socket_on_end(struct socket *socket)
 {
 	struct edge *edge = socket->edge;
 
 	socket_on_closing(socket);
 	lws_set_wsi_user(socket->wsi, NULL);
-	list_remove(&socket->member);
 	list_remove(&socket->slot);
-	edge->socket_count--;
-	activity_closed(&edge->activity, timers_now(edge->timers), clock_wall_ms() / 1000);
-	metric_set(edge->counters.connections, edge->socket_count);
+	if (!list_empty(&socket->member)) { /* it was not turned away */
+		list_remove(&socket->member);
+		uncount(edge);
+	}
+	guest_leave(socket->guest);
 	free(socket);
 }
 
@@ -247,6 +294,16 @@ static void port_read(struct socket *socket, bool on)
 		deadlines_resume(socket);
 }
 
+static enum authorized port_authorize(struct socket *socket, struct slice token,
+                                      uint64_t *expires_ms)
+{
+	enum authorized authorized = guest_renew(socket->guest, token, expires_ms);
+
+	if (authorized == AUTHORIZED)
+		deadlines_update(socket);
+	return authorized;
+}
+
 const struct edge_port *edge_port(void)
 {
 	static const struct edge_port port = {
@@ -254,6 +311,7 @@ const struct edge_port *edge_port(void)
 		.backlog = port_backlog,
 		.close = socket_close,
 		.read = port_read,
+		.authorize = port_authorize,
 	};
 	return &port;
 }

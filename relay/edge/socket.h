@@ -3,8 +3,8 @@
 
 #include "edge/internal.h"
 
-/* It was upgraded: tells the mesh. */
-void socket_open(struct edge *edge, struct lws *wsi, struct slice mesh);
+/* It was upgraded: tells the mesh; or closes it, if the guest is to be turned away. Takes the guest. */
+void socket_open(struct edge *edge, struct lws *wsi, struct guest *guest);
 
 /*
  * Begins to close it. Safe from anywhere, also from within a call from the mesh. Does nothing if

@@ -1,6 +1,6 @@
 /*
- * Happy path: GET /ws or /, version 13, a key, the node has room, the mesh has a valid name: lws
- * sends the 101 and the socket is opened.
+ * Happy path: GET /ws or /, version 13, a key, and a guest that is admitted (guest.c): lws sends
+ * the 101 and the socket is opened.
  *
  * lws by itself accepts a POST, takes any version for 13, and where it refuses it mostly just
  * hangs up: so all is checked here, and each refusal has a status and a sentence. Headers may
@@ -13,15 +13,12 @@
 #include <strings.h>
 
 #include "edge/answer.h"
+#include "edge/bearer.h"
+#include "edge/guest.h"
 #include "edge/http.h"
+#include "edge/visitor.h"
 
 #define KEY_BYTES 24 /* 16 bytes in base64 */
-
-/*
- * Browsers can send a token in no other way than as the name of a subprotocol, and want the other
- * name they offered back.
- */
-#define BEARER_PROTOCOL "base64UrlBearerAuthorization"
 
 /*
  * Not in lws's public headers, and the only way to accept a client that offers nothing but
@@ -29,12 +26,30 @@
  */
 int lws_hdr_simple_create(struct lws *wsi, enum lws_token_indexes token, const char *text);
 
+static void count_refusal(struct edge *edge, struct lws *wsi, const struct rejection *rejection)
+{
+	const char *reason = rejection->detail != NULL ? rejection->detail : rejection->why;
+	char address[IP_TEXT_SIZE];
+	struct ip ip;
+
+	visitor_ip(wsi, &ip);
+	ip_print(&ip, address);
+	log_info("upgrade_refused", LOG_NUMBER("status", rejection->status),
+	         LOG_TEXT("reason", reason), LOG_TEXT("address", address));
+	edge_counters_refused(&edge->counters, rejection->status);
+}
+
+static int reject(struct edge *edge, struct lws *wsi, const struct rejection *rejection)
+{
+	count_refusal(edge, wsi, rejection);
+	return answer_refusal(wsi, rejection->status, rejection->why, rejection->headers);
+}
+
 static int refuse(struct edge *edge, struct lws *wsi, unsigned status, const char *why,
                   const char *headers)
 {
-	log_info("upgrade_refused", LOG_NUMBER("status", status), LOG_TEXT("reason", why));
-	edge_counters_refused(&edge->counters, status);
-	return answer_refusal(wsi, status, why, headers);
+	return reject(edge, wsi,
+	              &(struct rejection){.status = status, .why = why, .headers = headers});
 }
 
 static bool is_key(struct slice key)
@@ -51,15 +66,12 @@ static bool is_key(struct slice key)
 /* Leaves of the offered subprotocols the one that is answered, if any. */
 static bool select_protocol(struct lws *wsi)
 {
-	bool bearer = request_lists(wsi, WSI_TOKEN_PROTOCOL, BEARER_PROTOCOL);
-
-	return lws_hdr_simple_create(wsi, WSI_TOKEN_PROTOCOL, bearer ? BEARER_PROTOCOL : "") == 0;
+	return lws_hdr_simple_create(wsi, WSI_TOKEN_PROTOCOL, bearer_protocol(wsi)) == 0;
 }
 
 int upgrade_decide(struct edge *edge, struct lws *wsi, const char *protocol)
 {
-	char name[NAME_MESH_BYTES_MAX];
-	struct slice mesh;
+	struct rejection rejection;
 	struct request request;
 
 	if (strcasecmp(protocol, "websocket") != 0)
@@ -81,12 +93,14 @@ int upgrade_decide(struct edge *edge, struct lws *wsi, const char *protocol)
 		return refuse(edge, wsi, 400, "no valid Sec-WebSocket-Key", NULL);
 	if (request_header(wsi, WSI_TOKEN_HOST).data == NULL)
 		return refuse(edge, wsi, 400, "no Host", NULL);
-	if (edge->drain.begun)
-		return refuse(edge, wsi, 503, "the node is draining", RETRY_AT_ONCE);
-	if (edge->socket_count >= edge->settings.connections_max)
-		return refuse(edge, wsi, 503, "the node is full", RETRY_LATER);
-	if (!request_mesh(wsi, name, &mesh))
-		return refuse(edge, wsi, 400, REQUEST_MESH_RULE, NULL);
+	struct guest *guest = guest_admit(edge, wsi, &rejection);
+	if (guest == NULL && !edge->settings.refuse_by_close)
+		return reject(edge, wsi, &rejection);
+	if (guest == NULL) {
+		count_refusal(edge, wsi, &rejection);
+		guest = guest_turn_away(&rejection);
+	}
+	lws_set_opaque_user_data(wsi, guest);
 	if (!select_protocol(wsi))
 		return refuse(edge, wsi, 400, "too many headers", NULL);
 	return 0;

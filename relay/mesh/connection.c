@@ -154,6 +154,11 @@ void connection_seated(struct connection *connection, size_t seat)
 	connection->seat = seat;
 }
 
+struct slice connection_mesh_name(const struct connection *connection)
+{
+	return mesh_name(connection->mesh);
+}
+
 struct slice connection_id(const struct connection *connection)
 {
 	return connection->id == NULL ? (struct slice){0} : blob_slice(connection->id);
@@ -326,6 +331,20 @@ void connection_drain(struct connection *connection, uint64_t reconnect_ms)
 
 	notice_drain(&notice, reconnect_ms, clock_wall_ms());
 	connection_notify(connection, &notice);
+}
+
+void connection_auth_expiring(struct connection *connection, uint64_t expires_ms)
+{
+	struct buffer notice = {0};
+
+	notice_auth_expiring(&notice, expires_ms, clock_wall_ms());
+	connection_notify(connection, &notice);
+}
+
+enum authorized connection_authorize(struct connection *connection, struct slice token,
+                                     uint64_t *expires_ms)
+{
+	return connection->ports->edge->authorize(connection->socket, token, expires_ms);
 }
 
 /* ---- Joining */

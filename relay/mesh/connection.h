@@ -20,6 +20,12 @@ void connection_pong(struct connection *connection);
 /* Tells the client to move to another node, `reconnect_ms` from now. */
 void connection_drain(struct connection *connection, uint64_t reconnect_ms);
 
+/* Tells the client that its token ends at that unix time, and its connection with it. */
+void connection_auth_expiring(struct connection *connection, uint64_t expires_ms);
+
+/* The mesh's name; the mesh is there as long as the connection. */
+struct slice connection_mesh_name(const struct connection *connection);
+
 /* The socket is gone, or is about to be: nothing more is sent to it. Accepts NULL. */
 void connection_destroy(struct connection *connection);
 
@@ -79,6 +85,10 @@ struct mesh *connection_mesh(const struct connection *connection);
 struct lease *connection_lease(const struct connection *connection); /* NULL if not joined */
 struct sender *connection_sender(struct connection *connection);
 struct limits *connection_limits(struct connection *connection);
+
+/* Shows the socket a fresh token: see ports.h. */
+enum authorized connection_authorize(struct connection *connection, struct slice token,
+                                     uint64_t *expires_ms);
 
 void connection_accept_events(struct connection *connection);
 void connection_accept_roster(struct connection *connection);

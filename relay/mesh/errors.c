@@ -13,6 +13,7 @@ static const char *const names[ERROR_COUNT] = {
 	[ERROR_RATE_LIMITED] = "rate_limited",
 	[ERROR_ECHO_SUPPRESSED] = "echo_suppressed",
 	[ERROR_BUS_UNAVAILABLE] = "bus_unavailable",
+	[ERROR_UNAUTHORIZED] = "unauthorized",
 };
 
 const char *error_name(enum error_code code)

@@ -167,6 +167,51 @@ static void receive_capabilities(struct connection *connection, const struct env
 	connection_notify(connection, &notice);
 }
 
+static void answer_auth(struct connection *connection, const struct envelope *envelope,
+                        enum authorized authorized, uint64_t expires_ms)
+{
+	struct buffer notice = {0};
+
+	switch (authorized) {
+	case AUTHORIZED:
+		notice_auth_response(&notice, expires_ms, clock_wall_ms());
+		connection_notify(connection, &notice);
+		return;
+	case AUTHORIZED_NOT:
+		connection_refuse(connection, ERROR_UNAUTHORIZED, "no valid token for this mesh",
+		                  envelope);
+		return;
+	case AUTHORIZED_OTHER:
+		connection_refuse(connection, ERROR_UNAUTHORIZED,
+		                  "the token is not of the one who connected", envelope);
+		return;
+	case AUTHORIZED_LATER:
+		connection_refuse(connection, ERROR_UNAUTHORIZED,
+		                  "the issuer's keys can't be had now, try again", envelope);
+		return;
+	case AUTHORIZED_TOO_OFTEN:
+		connection_refuse(connection, ERROR_RATE_LIMITED, "one `auth` a second", envelope);
+		return;
+	case AUTHORIZED_WITHOUT_ANY:
+		connection_refuse(connection, ERROR_INVALID_MESSAGE,
+		                  "this relay does without authentication", envelope);
+		return;
+	}
+}
+
+/* A fresh token in place of the one that the client came with. */
+static void receive_auth(struct connection *connection, const struct envelope *envelope)
+{
+	char scratch[AUTH_TOKEN_BYTES_MAX];
+	uint64_t expires_ms = 0;
+	struct slice token;
+	enum authorized authorized = AUTHORIZED_NOT;
+
+	if (json_string(json_member(envelope->data, "token"), scratch, sizeof(scratch), &token))
+		authorized = connection_authorize(connection, token, &expires_ms);
+	answer_auth(connection, envelope, authorized, expires_ms);
+}
+
 /* What only a peer that is present may send. */
 static void receive_from_peer(struct connection *connection, const struct envelope *envelope,
                               struct slice message, const struct row *row)
@@ -204,8 +249,7 @@ static void route(struct connection *connection, struct envelope *envelope, stru
 		receive_capabilities(connection, envelope);
 		return;
 	case ROUTE_AUTH:
-		connection_refuse(connection, ERROR_INVALID_MESSAGE,
-		                  "this relay does without authentication", envelope);
+		receive_auth(connection, envelope);
 		return;
 	case ROUTE_PRESENCE:
 		receive_presence(connection, envelope, message);

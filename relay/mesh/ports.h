@@ -27,12 +27,26 @@ enum close_code {
 	CLOSE_TOO_LARGE = 1009,
 	CLOSE_RESTARTING = 1012,
 	CLOSE_TRY_AGAIN = 1013,
+	CLOSE_UNAUTHORIZED = 4401,
+	CLOSE_FORBIDDEN = 4403,
 	CLOSE_HEARTBEAT = 4408,
 	CLOSE_TOO_SLOW = 4413,
 	CLOSE_FLOODING = 4429,
 };
 
 struct socket; /* the edge's */
+
+#define AUTH_TOKEN_BYTES_MAX 8192
+
+/* What a fresh token does for a socket that came with another one. */
+enum authorized {
+	AUTHORIZED,
+	AUTHORIZED_NOT,         /* no good token, or not for this mesh */
+	AUTHORIZED_OTHER,       /* good, but somebody else's */
+	AUTHORIZED_LATER,       /* its issuer's keys can't be had now */
+	AUTHORIZED_TOO_OFTEN,   /* not looked at */
+	AUTHORIZED_WITHOUT_ANY, /* this relay does without tokens */
+};
 
 struct edge_port {
 	/*
@@ -53,6 +67,13 @@ struct edge_port {
 
 	/* Stops or resumes the calls of connection_receive(); TCP holds the sender back meanwhile. */
 	void (*read)(struct socket *socket, bool on);
+
+	/*
+	 * Looks at a fresh token, of at most AUTH_TOKEN_BYTES_MAX; if it is a good one of the same
+	 * owner, the socket may stay until *expires_ms (unix time). Never keeps or logs the token.
+	 */
+	enum authorized (*authorize)(struct socket *socket, struct slice token,
+	                             uint64_t *expires_ms);
 };
 
 struct bus;

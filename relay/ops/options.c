@@ -347,12 +347,58 @@ static enum options_outcome check_tls(struct parse *parse)
 		name_as_given(parse, ROW(redis_url), other);
 		return usage(parse, "%s is for TLS: %s must begin with rediss.", name, other);
 	}
-	if ((options->redis_cert_file == NULL) != (options->redis_key_file == NULL)) {
-		name_as_given(parse, ROW(redis_cert_file), name);
-		name_as_given(parse, ROW(redis_key_file), other);
-		return usage(parse, "%s and %s need each other.", name, other);
-	}
 	return OPTIONS_RUN;
+}
+
+static bool has_words(const struct options *options, const struct option_row *row)
+{
+	return ((const char *)options)[row->offset] != '\0';
+}
+
+/* Rules for tokens that nobody asks for are a mistake that must not pass: the door would be open. */
+static enum options_outcome check_tokens(struct parse *parse)
+{
+	const struct option_row *const rules[] = {ROW(allowed_client), ROW(allowed_audience),
+	                                          ROW(allowed_scope), ROW(required_claim)};
+	const struct options *options = parse->options;
+	const struct option_row *given =
+		has_words(options, ROW(discovery_url)) ? ROW(discovery_url) : NULL;
+	bool ruled = false;
+	char name[OPTION_NAME_SIZE];
+
+	for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++)
+		if (has_words(options, rules[i])) {
+			ruled = true;
+			given = rules[i];
+		}
+	if (options->auth == OPTION_AUTH_NONE) {
+		if (given == NULL && options->mesh_claim == NULL)
+			return OPTIONS_RUN;
+		name_as_given(parse, given != NULL ? given : ROW(mesh_claim), name);
+		return usage(parse, "%s is for --auth jwt.", name);
+	}
+	if (!has_words(options, ROW(discovery_url)))
+		return usage(parse, "--auth jwt needs --discovery-url.");
+	if (!ruled)
+		return usage(parse, "--auth jwt needs at least one of --allowed-client, "
+		                    "--allowed-audience, --allowed-scope and --required-claim.");
+	return OPTIONS_RUN;
+}
+
+/* A certificate without its key, or the other way round. */
+static enum options_outcome check_pair(struct parse *parse, const struct option_row *cert,
+                                       const struct option_row *key)
+{
+	const char *options = (const char *)parse->options;
+	const char *cert_file = *(const char *const *)(const void *)(options + cert->offset);
+	const char *key_file = *(const char *const *)(const void *)(options + key->offset);
+	char name[OPTION_NAME_SIZE], other[OPTION_NAME_SIZE];
+
+	if ((cert_file == NULL) == (key_file == NULL))
+		return OPTIONS_RUN;
+	name_as_given(parse, cert, name);
+	name_as_given(parse, key, other);
+	return usage(parse, "%s and %s need each other.", name, other);
 }
 
 static enum options_outcome check_together(struct parse *parse)
@@ -363,6 +409,12 @@ static enum options_outcome check_together(struct parse *parse)
 		outcome = check_listeners(parse);
 	if (outcome == OPTIONS_RUN)
 		outcome = check_tls(parse);
+	if (outcome == OPTIONS_RUN)
+		outcome = check_pair(parse, ROW(redis_cert_file), ROW(redis_key_file));
+	if (outcome == OPTIONS_RUN)
+		outcome = check_pair(parse, ROW(tls_cert_file), ROW(tls_key_file));
+	if (outcome == OPTIONS_RUN)
+		outcome = check_tokens(parse);
 	if (outcome == OPTIONS_RUN)
 		outcome = check_order(parse, ROW(outbox_bytes_max), ROW(message_bytes_max),
 		                      FRAMING_BYTES_MAX);

@@ -20,8 +20,9 @@
 #define OPTION_WORDS_BYTES_MAX 1024
 
 /* In the order of the choices in options.def. */
-enum option_auth { OPTION_AUTH_NONE };
+enum option_auth { OPTION_AUTH_NONE, OPTION_AUTH_JWT };
 enum option_bus_connect { OPTION_BUS_CONNECT_START, OPTION_BUS_CONNECT_FIRST_USE };
+enum option_core_dumps { OPTION_CORE_DUMPS_OFF, OPTION_CORE_DUMPS_ON };
 enum option_from { OPTION_FROM_ANY, OPTION_FROM_ANNOUNCED };
 enum option_liveness { OPTION_LIVENESS_MESSAGES, OPTION_LIVENESS_PONGS };
 enum option_mesh_by {
@@ -31,7 +32,10 @@ enum option_mesh_by {
 	OPTION_MESH_BY_NONE
 };
 enum option_profile { OPTION_PROFILE_DEFAULT, OPTION_PROFILE_AGENTCORE };
+enum option_refuse_by { OPTION_REFUSE_BY_STATUS, OPTION_REFUSE_BY_CLOSE };
 enum option_replies { OPTION_REPLIES_ALL, OPTION_REPLIES_TO };
+
+enum option_token_query { OPTION_TOKEN_QUERY_ALLOW, OPTION_TOKEN_QUERY_REFUSE };
 
 /* A numeric address, IPv6 without brackets. An address that is not wanted has port 0. */
 struct option_address {
@@ -39,7 +43,7 @@ struct option_address {
 	uint16_t port;
 };
 
-/* Words with one space between. */
+/* Words with one space between, or pairs NAME=VALUE with a newline between. */
 struct option_words {
 	char text[OPTION_WORDS_BYTES_MAX];
 };
@@ -53,6 +57,9 @@ struct option_words {
 #define OPTION_TYPE_TEXT const char * /* NULL: none */
 #define OPTION_TYPE_PATH const char * /* NULL: none */
 #define OPTION_TYPE_WORDS struct option_words
+#define OPTION_TYPE_PAIRS struct option_words
+#define OPTION_TYPE_ORIGINS struct option_words
+#define OPTION_TYPE_NETWORKS struct option_words
 
 /* Strings are borrowed from the command line and the environment. */
 struct options {

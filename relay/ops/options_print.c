@@ -211,11 +211,12 @@ static void print_json_member(FILE *out, const char *name, const char *text)
 static void print_json_row(FILE *out, const struct option_row *row, const char *group)
 {
 	static const char *const types[] = {
-		[OPTION_KIND_NUMBER] = "number", [OPTION_KIND_SIZE] = "size",
-		[OPTION_KIND_CHOICE] = "choice", [OPTION_KIND_ADDRESS] = "address",
-		[OPTION_KIND_URL] = "url",       [OPTION_KIND_PREFIX] = "prefix",
-		[OPTION_KIND_TEXT] = "text",     [OPTION_KIND_PATH] = "path",
-		[OPTION_KIND_WORDS] = "words",
+		[OPTION_KIND_NUMBER] = "number",   [OPTION_KIND_SIZE] = "size",
+		[OPTION_KIND_CHOICE] = "choice",   [OPTION_KIND_ADDRESS] = "address",
+		[OPTION_KIND_URL] = "url",         [OPTION_KIND_PREFIX] = "prefix",
+		[OPTION_KIND_TEXT] = "text",       [OPTION_KIND_PATH] = "path",
+		[OPTION_KIND_WORDS] = "words",     [OPTION_KIND_PAIRS] = "pairs",
+		[OPTION_KIND_ORIGINS] = "origins", [OPTION_KIND_NETWORKS] = "networks",
 	};
 	char flag[OPTION_NAME_SIZE], variable[OPTION_NAME_SIZE];
 

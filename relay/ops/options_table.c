@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/ip.h"
+#include "common/origin.h"
 #include "common/text.h"
 
 #define ANY .optional = false
@@ -76,6 +78,12 @@ const char *option_placeholder(const struct option_row *row)
 		return "PATH";
 	case OPTION_KIND_WORDS:
 		return "WORDS";
+	case OPTION_KIND_PAIRS:
+		return "NAME=VALUE";
+	case OPTION_KIND_ORIGINS:
+		return "ORIGIN";
+	case OPTION_KIND_NETWORKS:
+		return "NETWORK";
 	}
 	return "";
 }
@@ -158,6 +166,22 @@ void option_allowed(const struct option_row *row, char text[static OPTION_DESCRI
 		snprintf(text, OPTION_DESCRIPTION_SIZE,
 		         "words separated by spaces or commas, altogether less than %d bytes%s",
 		         OPTION_WORDS_BYTES_MAX, none);
+		return;
+	case OPTION_KIND_PAIRS:
+		snprintf(text, OPTION_DESCRIPTION_SIZE,
+		         "NAME=VALUE, altogether less than %d bytes%s", OPTION_WORDS_BYTES_MAX,
+		         none);
+		return;
+	case OPTION_KIND_ORIGINS:
+		snprintf(text, OPTION_DESCRIPTION_SIZE,
+		         "origins such as https://app.example.org or https://*.example.org, "
+		         "without a path, or same, or *, altogether less than %d bytes",
+		         OPTION_WORDS_BYTES_MAX);
+		return;
+	case OPTION_KIND_NETWORKS:
+		snprintf(text, OPTION_DESCRIPTION_SIZE,
+		         "at most %d addresses or networks, such as 10.0.0.0/8 or fd00::/8%s",
+		         NETWORKS_MAX, none);
 		return;
 	}
 }
@@ -301,6 +325,57 @@ static bool add_words(const struct option_row *row, void *member, const char *te
 	}
 }
 
+/* Lines with a name before a =. Empty ones do no harm. */
+static bool are_pairs(const char *lines)
+{
+	while (*lines != '\0') {
+		size_t name = strcspn(lines, "=\n");
+		size_t line = strcspn(lines, "\n");
+
+		if (line > 0 && (name == 0 || lines[name] != '='))
+			return false;
+		lines += line + (lines[line] == '\n');
+	}
+	return true;
+}
+
+static bool add_pair(const struct option_row *row, void *member, const char *text)
+{
+	struct option_words *lines = member;
+	size_t size = strlen(lines->text);
+	int written;
+
+	if (row->optional && strcmp(text, "none") == 0)
+		return true;
+	if (text[0] == '\0' || !are_pairs(text))
+		return false;
+	written = snprintf(lines->text + size, sizeof(lines->text) - size, "%s%s",
+	                   size > 0 ? "\n" : "", text);
+	return (size_t)written < sizeof(lines->text) - size;
+}
+
+static bool add_origins(const struct option_row *row, void *member, const char *text)
+{
+	struct option_words *words = member;
+	struct slice word;
+
+	if (!add_words(row, member, text))
+		return false;
+	struct slice rest = slice_of(words->text);
+	while (slice_next_word(&rest, &word))
+		if (!origin_is_pattern(word))
+			return false;
+	return words->text[0] != '\0';
+}
+
+static bool add_networks(const struct option_row *row, void *member, const char *text)
+{
+	struct option_words *words = member;
+	struct networks networks;
+
+	return add_words(row, member, text) && networks_parse(slice_of(words->text), &networks);
+}
+
 bool option_set(const struct option_row *row, struct options *options, const char *text)
 {
 	void *member = (char *)options + row->offset;
@@ -325,6 +400,12 @@ bool option_set(const struct option_row *row, struct options *options, const cha
 		return set_text(row, member, text);
 	case OPTION_KIND_WORDS:
 		return add_words(row, member, text);
+	case OPTION_KIND_PAIRS:
+		return add_pair(row, member, text);
+	case OPTION_KIND_ORIGINS:
+		return add_origins(row, member, text);
+	case OPTION_KIND_NETWORKS:
+		return add_networks(row, member, text);
 	}
 	return false;
 }

@@ -19,6 +19,9 @@ enum option_kind {
 	OPTION_KIND_TEXT,
 	OPTION_KIND_PATH,
 	OPTION_KIND_WORDS,
+	OPTION_KIND_PAIRS,
+	OPTION_KIND_ORIGINS,
+	OPTION_KIND_NETWORKS,
 };
 
 struct option_row {
@@ -33,7 +36,7 @@ struct option_row {
 	const char *help;
 };
 
-#define OPTION_ROWS_MAX 64
+#define OPTION_ROWS_MAX 96
 
 extern const struct option_row option_rows[];
 extern const size_t option_row_count;

@@ -27,7 +27,7 @@
 
 #include "common/clock.h"
 #include "common/memory.h"
-#include "redis/tls.h"
+#include "net/tls.h"
 
 #define KEEPALIVE_SECONDS 5       /* idle before the kernel asks, and all its questions together */
 #define TCP_USER_TIMEOUT_MS 10000 /* sent and not acknowledged */

@@ -12,7 +12,7 @@
 #include <stdint.h>
 
 #include "common/text.h"
-#include "redis/lookup.h"
+#include "net/endpoint.h"
 #include "redis/reply.h"
 
 struct event_base;

@@ -4,11 +4,17 @@
 #include <unistd.h>
 
 #include "common/memory.h"
-#include "redis/tls.h"
+#include "net/tls.h"
 
 bool redis_init(struct redis *redis, const struct redis_settings *settings, struct event_base *base,
                 struct timers *timers, const char **error)
 {
+	const struct tls_settings for_tls = {
+		.option = "--redis",
+		.ca_file = settings->ca_file,
+		.cert_file = settings->cert_file,
+		.key_file = settings->key_file,
+	};
 	const char *user = settings->sentinel_user;
 
 	*redis = (struct redis){
@@ -26,8 +32,7 @@ bool redis_init(struct redis *redis, const struct redis_settings *settings, stru
 	if (!address_parse(settings->url, &redis->address, error))
 		return false;
 	if (redis->address.tls)
-		redis->tls = tls_create(settings->ca_file, settings->cert_file, settings->key_file,
-		                        error);
+		redis->tls = tls_create(&for_tls, error);
 	return !redis->address.tls || redis->tls != NULL;
 }
 

@@ -19,7 +19,7 @@ struct tls;
 struct redis_settings {
 	const char *url;                    /* see address.h */
 	const char *password_file;          /* read at each connect; NULL: the URL has it */
-	const char *ca_file;                /* see tls.h, and NULL */
+	const char *ca_file;                /* see net/tls.h, and NULL */
 	const char *cert_file;              /* likewise */
 	const char *key_file;               /* likewise */
 	const char *sentinel_user;          /* NULL: their default user */

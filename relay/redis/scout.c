@@ -15,6 +15,7 @@
 #include "common/buffer.h"
 #include "common/memory.h"
 #include "common/timers.h"
+#include "net/lookup.h"
 #include "redis/command.h"
 #include "redis/greeting.h"
 #include "redis/redis.h"

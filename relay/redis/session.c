@@ -28,6 +28,7 @@
 #include "common/metrics.h"
 #include "common/random.h"
 #include "common/timers.h"
+#include "net/lookup.h"
 #include "redis/command.h"
 #include "redis/greeting.h"
 #include "redis/redis.h"

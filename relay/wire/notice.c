@@ -63,6 +63,25 @@ void notice_drain(struct buffer *out, uint64_t reconnect_ms, uint64_t time_ms)
 	append_end(out, time_ms);
 }
 
+void notice_auth_response(struct buffer *out, uint64_t expires_ms, uint64_t time_ms)
+{
+	buffer_printf(out,
+	              "{\"type\":\"auth_response\",\"from\":\"relay\",\"data\":{\"status\":\"ok\","
+	              "\"expires_at\":%" PRIu64 "}",
+	              expires_ms / 1000);
+	append_end(out, time_ms);
+}
+
+void notice_auth_expiring(struct buffer *out, uint64_t expires_ms, uint64_t time_ms)
+{
+	buffer_printf(
+		out,
+		"{\"type\":\"auth_expiring\",\"from\":\"relay\",\"data\":{\"expires_at\":%" PRIu64
+		"}",
+		expires_ms / 1000);
+	append_end(out, time_ms);
+}
+
 static void append_limit(struct buffer *out, const char *name, uint64_t limit)
 {
 	if (limit > 0)

@@ -33,6 +33,12 @@ void notice_resync(struct buffer *out, uint64_t time_ms);
 /* {"type":"drain","from":"relay","data":{"reconnect_ms":N},"timestamp":...} */
 void notice_drain(struct buffer *out, uint64_t reconnect_ms, uint64_t time_ms);
 
+/* {"type":"auth_response","from":"relay","data":{"status":"ok","expires_at":1760000000},"timestamp":...} */
+void notice_auth_response(struct buffer *out, uint64_t expires_ms, uint64_t time_ms);
+
+/* {"type":"auth_expiring","from":"relay","data":{"expires_at":1760000000},"timestamp":...} */
+void notice_auth_expiring(struct buffer *out, uint64_t expires_ms, uint64_t time_ms);
+
 struct notice_capabilities {
 	const char *version;
 	uint64_t node;

@@ -1,8 +1,10 @@
 """A WebSocket client that can do what a good one would not."""
 
 import base64
+import contextlib
 import os
 import socket
+import ssl
 import struct
 
 TEXT, BINARY, CLOSE, PING, PONG, CONTINUATION = 1, 2, 8, 9, 10, 0
@@ -17,6 +19,10 @@ HANDSHAKE = {
     "Sec-WebSocket-Key": KEY,
     "Sec-WebSocket-Version": "13",
 }
+
+
+tls = None  # an SSLContext: all connections are TLS
+BROKEN = (ConnectionError, ssl.SSLError)
 
 
 class Closed(Exception):
@@ -34,7 +40,7 @@ def connect(port, receive_buffer=None):
         tcp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
     tcp.settimeout(20)
     tcp.connect(("127.0.0.1", port))
-    return tcp
+    return tls.wrap_socket(tcp, server_hostname="127.0.0.1") if tls else tcp
 
 
 def head(method, path, headers):
@@ -128,7 +134,7 @@ class Client:
             elif size == 127:
                 (size,) = struct.unpack("!Q", self._read(8))
             return first & 0x0F, bool(first & 0x80), self._read(size)
-        except ConnectionError:
+        except BROKEN:
             raise Closed(None) from None
 
     def receive_bytes(self):
@@ -143,7 +149,8 @@ class Client:
             elif opcode == PONG:
                 self.pongs.append(payload)
             elif opcode == CLOSE:
-                self.send_bytes(frame(CLOSE, payload))
+                with contextlib.suppress(*BROKEN):  # it may be gone already
+                    self.send_bytes(frame(CLOSE, payload))
                 code = struct.unpack("!H", payload[:2])[0] if payload else 1005
                 raise Closed(code, payload[2:].decode())
             else:

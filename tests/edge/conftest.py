@@ -1,13 +1,19 @@
-"""Starts the edge with its fake mesh (fake_mesh.c), and sees to it that it ends well."""
+"""
+Starts the edge with its fake mesh (fake_mesh.c), and sees to it that it ends well.
+
+With EDGE_TLS=yes in the environment all that the tests say to it, they say over TLS.
+"""
 
 import os
 import pathlib
 import signal
+import ssl
 import subprocess
 import tempfile
 
 import pytest
 
+import client
 from client import Client, connect
 
 
@@ -18,12 +24,31 @@ def program():
     return str(max(built, key=lambda path: path.stat().st_mtime))
 
 
+TLS = os.environ.get("EDGE_TLS") == "yes"
+TLS_OPTIONS = []
+
+
+@pytest.fixture(scope="session", autouse=TLS)
+def tls(tmp_path_factory):
+    """A certificate of its own for the edge, which the client knows."""
+    directory = tmp_path_factory.mktemp("tls")
+    cert, key = directory / "cert.pem", directory / "key.pem"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+        + ["-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", cert],
+        check=True,
+        capture_output=True,
+    )
+    TLS_OPTIONS[:] = ["--tls-cert-file", cert, "--tls-key-file", key]
+    client.tls = ssl.create_default_context(cafile=cert)
+
+
 class Node:
     def __init__(self, *options):
         self.log_lines = None
         self.log = tempfile.TemporaryFile("w+")  # a pipe that nobody reads would stop the node
         self.process = subprocess.Popen(
-            [program(), *map(str, options)], stdout=subprocess.PIPE, stderr=self.log, text=True
+            [program(), *map(str, [*TLS_OPTIONS, *options])], stdout=subprocess.PIPE, stderr=self.log, text=True
         )
         self.port = int(self.process.stdout.readline() or 0)
         assert self.port > 0

@@ -27,6 +27,7 @@
 #include "common/memory.h"
 #include "common/metrics.h"
 #include "common/utf8.h"
+#include "edge/certificate.h"
 #include "edge/edge.h"
 #include "mesh/connection.h"
 #include "mesh/hub.h"
@@ -219,6 +220,13 @@ void connection_pong(struct connection *connection)
 	connection->hub->pongs++;
 }
 
+void connection_auth_expiring(struct connection *connection, uint64_t expires_ms)
+{
+	(void)connection;
+	(void)expires_ms;
+	abort(); /* this edge asks for no tokens */
+}
+
 void connection_drain(struct connection *connection, uint64_t reconnect_ms)
 {
 	char text[64];
@@ -279,6 +287,8 @@ static struct event_base *base;
 static struct event *clock_event;
 static struct edge *edge;
 static unsigned drain_seconds;
+static const char *cert_file;
+static const char *key_file;
 
 static void turn_timers(evutil_socket_t fd, short what, void *context)
 {
@@ -336,6 +346,11 @@ static void read_options(int argc, char **argv, struct edge_settings *settings)
 		{"pong-seconds-max", required_argument, NULL, 'g'},
 		{"fragment-seconds-max", required_argument, NULL, 'f'},
 		{"drain-seconds", required_argument, NULL, 'd'},
+		{"allowed-origins", required_argument, NULL, 'O'},
+		{"trusted-proxies", required_argument, NULL, 'T'},
+		{"connections-per-address-max", required_argument, NULL, 'A'},
+		{"tls-cert-file", required_argument, NULL, 'C'},
+		{"tls-key-file", required_argument, NULL, 'K'},
 		{"metrics", no_argument, NULL, 'M'},
 		{"fan-out", no_argument, NULL, 'F'},
 		{"echo", no_argument, NULL, 'E'},
@@ -376,6 +391,21 @@ static void read_options(int argc, char **argv, struct edge_settings *settings)
 		case 'd':
 			drain_seconds = number;
 			break;
+		case 'O':
+			settings->allowed_origins = optarg;
+			break;
+		case 'T':
+			settings->trusted_proxies = optarg;
+			break;
+		case 'A':
+			settings->connections_per_address_max = number;
+			break;
+		case 'C':
+			cert_file = optarg;
+			break;
+		case 'K':
+			key_file = optarg;
+			break;
 		case 'M':
 			settings->metrics_on_main = true;
 			break;
@@ -414,6 +444,9 @@ int main(int argc, char **argv)
 	clock_event = evtimer_new(base, turn_timers, NULL);
 	the_hub.timers = timers_create(clock_mono_ms, on_wake, NULL);
 	list_init(&the_hub.connections);
+	if (cert_file != NULL)
+		settings.certificate =
+			certificate_create(cert_file, key_file, the_hub.timers, &error);
 	edge = edge_create(&settings, base, the_hub.timers, &error);
 	if (edge == NULL) {
 		fprintf(stderr, "%s\n", error);
@@ -434,6 +467,7 @@ int main(int argc, char **argv)
 	event_base_dispatch(base);
 
 	edge_destroy(edge);
+	certificate_destroy(settings.certificate);
 	assert(list_empty(&the_hub.connections));
 	uint64_t wait_ms;
 	while (timers_run(the_hub.timers,

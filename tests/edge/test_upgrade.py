@@ -60,7 +60,7 @@ def test_refusals_say_why(node, status, method, path, headers):
         {name.lower(): value for name, value in HANDSHAKE.items()},
         {name.upper(): value for name, value in HANDSHAKE.items()},
         {**HANDSHAKE, "Sec-WebSocket-Extensions": "permessage-deflate; client_max_window_bits"},
-        {**HANDSHAKE, "Origin": "https://example.org", "Cookie": "a=b"},
+        {**HANDSHAKE, "Origin": "http://localhost", "Cookie": "a=b"},
         # AgentCore's Python client hands the library headers that this adds, too.
         list(HANDSHAKE.items()) + list({**HANDSHAKE, "Sec-WebSocket-Key": "AQIDBAUGBwgJCgsMDQ4PEA=="}.items()),
     ],

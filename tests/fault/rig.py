@@ -195,13 +195,15 @@ class Rig:
             self.join_group(node.group, count or self.scale.peers, node.group, meshes)
         self.all_know_each_other(seconds)
 
-    def join_group(self, name, count, home="any", meshes=1):
-        """A group per mesh, whose peers come in: NAME, or NAME.0, NAME.1, ..."""
+    def join_group(self, name, count, home="any", meshes=1, tokens=None):
+        """A group per mesh, whose peers come in: NAME, or NAME.0, NAME.1, ...; `tokens` is a file."""
         for mesh in range(meshes):
             group = name if meshes == 1 else f"{name}.{mesh}"
             self.groups[group] = f"mesh-{mesh}"
             self.swarm("peers", group, count // meshes, home, f"mesh-{mesh}")
             self.swarm("beat", group, self.scale.beat_ms)
+            if tokens:
+                self.swarm("tokens", group, tokens)
             self.swarm("connect", group)
 
     def all_know_each_other(self, seconds=patience.SECONDS):
@@ -262,6 +264,11 @@ class Rig:
             elif opened[at.peer, at.visit] >= since * 1e6:
                 took.append((at.time_us - opened[at.peer, at.visit]) / 1e6)
         return sorted(took)
+
+    def joins_since(self, since):
+        """When peers were in again, in seconds after then."""
+        records = read_journal(self.swarm.journal, "JOINED")
+        return sorted(at.time_us / 1e6 - since for at in records if at.time_us >= since * 1e6)
 
     # The end
 

@@ -62,10 +62,12 @@ static const struct slice words[] = {
 	SLICE("Sec-WebSocket-Extensions: permessage-deflate\r\n"),
 	SLICE("X-Amzn-Bedrock-AgentCore-Runtime-Custom-Mesh: m\r\n"),
 	SLICE("X-Forwarded-For: 1.2.3.4\r\n"),
+	SLICE("X-Forwarded-For: 1.2.3.4, [::]:80,::\r\n"),
 	SLICE("Content-Length: 1\r\n"),
 	SLICE("Transfer-Encoding: chunked\r\n"),
 	SLICE("Expect: 100-continue\r\n"),
 	SLICE("Origin: http://o\r\n"),
+	SLICE("Origin: http://h:80\r\n"),
 	SLICE("Authorization: Bearer a.b.c\r\n"),
 	SLICE("Cookie: a=b; c=d\r\n"),
 	SLICE("\x81\x85\1\2\3\4ig`kn"),
@@ -117,6 +119,12 @@ void connection_receive(struct connection *connection, struct slice message)
 void connection_pong(struct connection *connection)
 {
 	(void)connection;
+}
+
+void connection_auth_expiring(struct connection *connection, uint64_t expires_ms)
+{
+	(void)connection;
+	(void)expires_ms;
 }
 
 void connection_drain(struct connection *connection, uint64_t reconnect_ms)
@@ -350,6 +358,8 @@ static void set_up(void)
 		.fragment_seconds_max = 30,
 		.mesh_by_query = true,
 		.mesh_by_header = true,
+		.trusted_proxies = "::", /* the peer of a Unix socket */
+		.connections_per_address_max = 1,
 		.metrics_on_main = true,
 		.version = "test",
 	};

@@ -18,6 +18,7 @@ from harness import client
 from harness.certificates import Authority
 from harness.client import Place
 from harness.cluster import Cluster
+from harness.issuer import Issuer
 from harness.redis import Redis
 from harness.relay import BINARY, Relay
 from harness.sentinel import SentinelSet
@@ -93,10 +94,15 @@ def spawn_relays(directory, count, ready=True, **options):
 
 @pytest.fixture(scope="session")
 def redis(tmp_path_factory):
-    """The Redis that all share. Who breaks Redis starts one of its own: start_redis()."""
-    server = Redis(tmp_path_factory.mktemp("redis"))
+    """
+    The Redis that all share, in which relays may do the least that suffices. Who breaks Redis starts
+    one of its own: start_redis().
+    """
+    server = Redis(tmp_path_factory.mktemp("redis"), least=True)
     yield server
+    refused = server.call("ACL", "LOG")
     server.stop()
+    assert refused == []
 
 
 @pytest.fixture(scope="session")
@@ -164,6 +170,33 @@ def start_authority(tmp_path_factory):
 def authority(start_authority):
     """Who issues the certificates of Redis; start_authority() makes one that does not know it."""
     return start_authority()
+
+
+@pytest.fixture
+def issuer(tmp_path):
+    """An issuer of tokens of the test's own, which it may break."""
+    directory = tmp_path / "issuer"
+    directory.mkdir()
+    server = Issuer(directory)
+    yield server
+    server.forget()
+
+
+@pytest.fixture
+def start_guarded(start_relays, issuer):
+    """start_guarded(2, mesh_claim="m"): nodes that want tokens of the issuer, for "client"."""
+
+    def start(count=1, **options):
+        options = {
+            "auth": "jwt",
+            "discovery_url": issuer.url(),
+            "allowed_client": "client",
+            "auth_ca_file": issuer.ca,
+            **options,
+        }
+        return start_relays(count, **options)
+
+    return start
 
 
 @pytest.fixture

@@ -25,7 +25,7 @@ class Page:
 
     @classmethod
     async def open(cls, chromium, place):
-        host = place.relay.url.replace("ws:", "http:")
+        host = place.relay.url.replace("ws", "http", 1)
         tab = await chromium.open(f"{host}/?mesh={place.mesh}")
         self = cls(tab, await tab.evaluate("document.getElementById('me').textContent"))
         await self.shows("state", "online")

@@ -79,6 +79,8 @@ WRONG = {
     "--redis-prefix": ["a{b", "a}b"],
     "--connections-max": ["0", "many"],
     "--profile": ["laptop"],
+    "--allowed-origin": ["", "none", "example.org", "https://example.org/"],
+    "--trusted-proxy": ["proxy.example", "10.0.0.0/33"],
 }
 
 
@@ -160,6 +162,7 @@ FILES = [
     ("--redis-sentinel-password-file", "redis+sentinel://h/m"),
     ("--redis-ca-file", "rediss://h"),
 ]
+TLS_FILES = ("--tls-cert-file", "--tls-key-file")
 
 
 @pytest.mark.parametrize("flag, url", FILES)
@@ -187,6 +190,28 @@ def test_files_for_tls_that_are_none(tmp_path, authority):
     ):
         done = run("--listen", "127.0.0.1:0", "--redis-url", "rediss://h", *map(str, files))
         assert done.returncode == 2 and word in done.stderr, done
+        assert len(done.stderr.strip().splitlines()) == 1, done
+
+
+def test_files_for_clients_that_make_no_pair(tmp_path, authority):
+    one, other = authority.issue("one"), authority.issue("other")
+    junk = tmp_path / "junk.pem"
+    junk.write_text("no PEM")
+    subprocess.run(
+        ["openssl", "pkey", "-in", one.key, "-aes128", "-passout", "pass:x"]
+        + ["-out", tmp_path / "locked.key"],
+        check=True,
+    )
+    for cert, key, sentence in (
+        (one.cert, None, "--tls-cert-file and --tls-key-file need each other"),
+        (one.cert, "/none", "--tls-key-file must be a readable file: /none"),
+        (junk, one.key, "--tls-cert-file holds no certificate"),
+        (one.cert, other.key, "--tls-key-file holds no key, or not that of --tls-cert-file"),
+        (one.cert, tmp_path / "locked.key", "--tls-key-file must hold a key without a password"),
+    ):
+        files = [word for pair in zip(TLS_FILES, (cert, key)) if pair[1] for word in pair]
+        done = run("--listen", "127.0.0.1:0", *map(str, files))
+        assert done.returncode == 2 and sentence in done.stderr, done
         assert len(done.stderr.strip().splitlines()) == 1, done
 
 

@@ -13,9 +13,9 @@ import subprocess
 
 import pytest
 
-from harness import browser, patience
+from harness import browser, patience, tokens
 from harness.browser import Browser
-from harness.client import Place
+from harness.client import HEADERS, Place
 from harness.process import ROOT, die_with_parent
 from harness.redis import free_port
 from harness.relay import BINARY
@@ -28,8 +28,8 @@ released = pytest.mark.skipif(
 )
 
 
-def blocks(language):
-    return re.findall(rf"^```{language}\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+def blocks(language, text=README):
+    return re.findall(rf"^```{language}\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
 
 
 class Terminal:
@@ -117,19 +117,103 @@ def test_two_terminals_meet(terminal, tmp_path):
     assert not list(tmp_path.rglob("*.sock")) and not list(tmp_path.glob("tmp.*"))
 
 
-async def test_the_command_to_run_it(start_redis, start_relays, tmp_path):
-    """Every flag in it is one that the relay has."""
-    (command,) = [
-        line for block in blocks("sh") for line in block.splitlines() if "--listen" in line
-    ]
-    program, *words = shlex.split(command)
-    assert program == "build/release/p2p-relay"
-    options = dict(zip(words[::2], words[1::2]))
-    options["--redis-url"] = start_redis().url
-    options["--listen"] = options["--listen"].replace("8080", str(free_port()))
-    flags = {name[2:].replace("-", "_"): value for name, value in options.items()}
+def relay_flags(text):
+    """What is said to the relay in each command of the text that starts one."""
+    for line in text.replace("\\\n", " ").splitlines():
+        program, *words = shlex.split(line) or [""]
+        if program.endswith("p2p-relay"):
+            flags = zip(words[::2], words[1::2])
+            yield {flag[2:].replace("-", "_"): value for flag, value in flags}
+
+
+async def test_the_commands_to_run_it(start_redis, start_relays, issuer, mesh):
+    """Every flag in them is one that the relay has, and with them somebody can come in."""
+    without, with_tokens = (flags for block in blocks("sh") for flags in relay_flags(block))
+    for flags in (without, with_tokens):
+        flags["redis_url"] = start_redis().url
+        flags["listen"] = flags["listen"].replace("8080", str(free_port()))
+    (relay,) = start_relays(1, **without)
+    await Place(relay, mesh).join("somebody")
+    with_tokens.update(discovery_url=issuer.url(), auth_ca_file=issuer.ca)
+    (relay,) = start_relays(1, **with_tokens)
+    await Place(relay, mesh, issuer.mint(aud="relay")).join("somebody")
+
+
+PAGE = (ROOT / "docs/authentication.md").read_text()
+SHAPES = {
+    "Cognito": [tokens.cognito_id, tokens.cognito_access],
+    "Okta": [tokens.okta],
+    "Entra ID": [tokens.entra],
+    "Keycloak": [tokens.keycloak],
+}
+
+
+@pytest.mark.parametrize("name", SHAPES)
+async def test_the_recipe_of_an_issuer(start_relays, issuer, mesh, name):
+    """With the issuer of the tests in the place of the real one, and tokens as that makes them."""
+    (recipe,) = re.findall(rf"^### {name}\n(.*?)(?=^##)", PAGE, re.MULTILINE | re.DOTALL)
+    words = {"$CLIENT": "client", "$APP": "app", "relay-page": "client"}
+    for word, value in words.items():
+        recipe = recipe.replace(word, value)
+    (flags,) = (flags for block in blocks("sh", recipe) for flags in relay_flags(block))
+    assert flags["discovery_url"].endswith("/.well-known/openid-configuration")
+    flags.update(discovery_url=issuer.url(), auth_ca_file=issuer.ca)
     (relay,) = start_relays(1, **flags)
-    await Place(relay, "default").join("somebody")
+    for shape in SHAPES[name]:
+        place = Place(relay, mesh, issuer.sign(shape(issuer.name(), **AUDIENCE.get(name, {}))))
+        await place.join("somebody")
+    stranger = Place(relay, mesh, issuer.sign(SHAPES[name][0](issuer.name(), "else", aud="else")))
+    with pytest.raises(Exception, match="401"):
+        await stranger.connect()
+
+
+# Where the recipe asks for an audience, what the tokens have to say.
+AUDIENCE = {"Entra ID": {"audience": "app"}}
+
+
+@pytest.mark.parametrize("block", re.findall(r"^```sh\n(aws .*?)^```", PAGE, re.M | re.S))
+def test_commands_for_aws(block):
+    pytest.skip("needs an account with AWS")
+
+
+@pytest.mark.skipif(not browser.PROGRAM, reason="chromium is not installed")
+async def test_the_pages_of_the_documentation(start_relays, issuer, mesh, tmp_path):
+    """docs/authentication.md: the script of a page, in a page."""
+    (script,) = blocks("js", PAGE)
+    (relay,) = start_relays(
+        1, auth="jwt", discovery_url=issuer.url(), auth_ca_file=issuer.ca, allowed_client="client"
+    )
+    script = script.replace("wss://relay.example.org", relay.url)
+    host = relay.url.replace("ws:", "http:")
+    async with Browser(tmp_path) as chromium:
+        tab = await chromium.open(f"{host}/livez")
+        answer = await tab.evaluate(
+            "new Promise((resolve) => {"
+            + f"const token = {issuer.mint(aud='client')!r};{script};"
+            + "socket.onopen = () => resolve(socket.protocol); socket.onclose = () => resolve('closed')})"
+        )
+    assert answer == "base64UrlBearerAuthorization"
+
+
+async def test_the_program_of_the_documentation(start_relays, issuer, tmp_path):
+    """docs/authentication.md: as it stands there, but for the address, and an old library's word."""
+    (program,) = blocks("python", PAGE)
+    (relay,) = start_relays(
+        1, auth="jwt", discovery_url=issuer.url(), auth_ca_file=issuer.ca, allowed_client="client"
+    )
+    program = program.replace("ws://localhost:8080", relay.url).replace("additional_headers", HEADERS)
+    environment = {**os.environ, "RELAY_TOKEN": issuer.mint(aud="client")}
+    running = subprocess.Popen(["/usr/bin/python3", "-c", program], env=environment, preexec_fn=die_with_parent)
+    try:
+        await patience.eventually(
+            lambda: "agent" in relay.request(
+                "POST", "/invocations", {"Authorization": f"Bearer {environment['RELAY_TOKEN']}"}
+            ).json.get("peers", []),
+            "the program to be in",
+        )
+    finally:
+        running.kill()
+        running.wait()
 
 
 @pytest.mark.skipif(not browser.PROGRAM, reason="chromium is not installed")

@@ -3,16 +3,14 @@ The user that may do the least that suffices: with it everything works, through 
 Redis has refused it nothing.
 """
 
+import pytest
+
 from harness.client import Place, fence
 from harness.cluster import mesh_slot
 from harness.crowd import all_hear_resync, flowing_again, peers_on
+from harness.redis import LEAST, RedisError
 
 TTL = 3
-LEAST = (
-    "-@all ~relay:* &relay:* +hello +auth +ping +role +client|setname +subscribe +unsubscribe "
-    "+publish +evalsha +script|load +time +hkeys +hget +hmget +hset +hdel +exists +del +pexpire "
-    "+pexpireat +zadd +zrem +zrange +pubsub|numsub +info"
-).split()
 IN_A_CLUSTER = "+ssubscribe +sunsubscribe +spublish +cluster|slots +pubsub|shardnumsub".split()
 USER = "relay:secret@"
 
@@ -75,3 +73,66 @@ async def test_cluster(start_cluster, start_relays, mesh):
     for mover in movers:
         await mover.close()
     await everything_works(nodes, here, target, cluster.nodes)
+
+
+HOSTILE = [
+    "ACL LIST",
+    "ACL WHOAMI",
+    "BLPOP relay:x 0",
+    "CLIENT KILL TYPE normal",
+    "CLIENT LIST",
+    "CLIENT NO-EVICT on",
+    "CONFIG GET *",
+    "CONFIG SET maxmemory 1",
+    "DEBUG SLEEP 1",
+    "EVAL return(1) 0",
+    "FLUSHALL",
+    "FLUSHDB",
+    "FUNCTION LIST",
+    "GET other",
+    "HGET other:{m}:peer:a presence",
+    "HSET other x y",
+    "KEYS *",
+    "MODULE LIST",
+    "MONITOR",
+    "PSUBSCRIBE *",
+    "PSUBSCRIBE relay:*",
+    "PUBLISH other x",
+    "RANDOMKEY",
+    "REPLICAOF 127.0.0.1 1",
+    "SAVE",
+    "SCAN 0",
+    "SCRIPT FLUSH",
+    "SHUTDOWN NOSAVE",
+    "SUBSCRIBE __keyevent@0__:expired",
+    "SUBSCRIBE other",
+    "SWAPDB 0 1",
+]
+
+
+@pytest.mark.parametrize("command", HOSTILE)
+def test_whoever_has_the_relays_password_has_no_more_than_that(redis, command):
+    """The user of the shared Redis is that of the relay; all other tests run as it, too."""
+    login, redis.login = redis.login, None
+    try:
+        with pytest.raises(RedisError, match="NOPERM|not allowed|unknown (sub)?command"):
+            redis.call(*command.split())
+    finally:
+        redis.login = login
+        redis.call("ACL", "LOG", "RESET")
+
+
+def test_not_from_within_a_script_either(redis):
+    login, redis.login = redis.login, None
+    try:
+        for script in (
+            "return redis.call('GET', 'other')",
+            "return redis.call('FLUSHALL')",
+            "return redis.call('PUBLISH', 'other', 'x')",
+        ):
+            digest = redis.call("SCRIPT", "LOAD", script)
+            with pytest.raises(RedisError, match="(?i)perm|can't (run|access|publish)"):
+                redis.call("EVALSHA", digest, 0)
+    finally:
+        redis.login = login
+        redis.call("ACL", "LOG", "RESET")

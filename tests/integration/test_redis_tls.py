@@ -176,7 +176,7 @@ async def test_a_certificate_of_our_own_that_redis_does_not_know(
     await is_refused(
         start_relays,
         redis.url,
-        "does not accept the certificate",
+        "does not accept our certificate",
         redis_ca_file=authority.cert,
         redis_cert_file=own.cert,
         redis_key_file=own.key,

@@ -310,11 +310,11 @@ static void on_ready(struct source *source, uint32_t events)
 		end_lost(link, true);
 }
 
-struct link *link_open(const struct endpoint *node, const char *mesh, unsigned receive_buffer_bytes,
-                       const struct link_events *events, void *context)
+struct link *link_open(const struct endpoint *node, const char *target,
+                       unsigned receive_buffer_bytes, const struct link_events *events,
+                       void *context)
 {
 	struct link *link = mem_zero(sizeof(*link));
-	char target[256];
 
 	link->events = events;
 	link->context = context;
@@ -322,7 +322,6 @@ struct link *link_open(const struct endpoint *node, const char *mesh, unsigned r
 	list_init(&link->dirty);
 	list_init(&link->ended);
 	timer_init(&link->next_read, read_slowly, link);
-	snprintf(target, sizeof(target), "/ws?mesh=%s", mesh);
 	websocket_append_request(&link->out, target);
 
 	link->source = (struct source){.fd = endpoint_connect(node), .ready = on_ready};

@@ -20,11 +20,12 @@ struct link_events {
 };
 
 /*
- * Connects to "/ws?mesh=MESH" without waiting for it. The events are borrowed; the link belongs to
- * itself, until it has ended. receive_buffer_bytes 0 leaves that to the kernel.
+ * Connects to a target such as "/ws?mesh=demo" without waiting for it. The events are borrowed; the
+ * link belongs to itself, until it has ended. receive_buffer_bytes 0 leaves that to the kernel.
  */
-struct link *link_open(const struct endpoint *node, const char *mesh, unsigned receive_buffer_bytes,
-                       const struct link_events *events, void *context);
+struct link *link_open(const struct endpoint *node, const char *target,
+                       unsigned receive_buffer_bytes, const struct link_events *events,
+                       void *context);
 
 /* Queues a text message; it leaves at the end of the turn. Returns false if the queue is full. */
 bool link_send(struct link *link, struct slice text);

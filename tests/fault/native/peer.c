@@ -132,6 +132,35 @@ static uint16_t free_number(const struct peer *peer)
 	return 0;
 }
 
+/* The lines are given out in turn. */
+static const char *token_of(const struct peer *peer, int *size)
+{
+	const char *line = peer->group->tokens;
+
+	for (size_t skip = peer->number % peer->group->token_count; skip > 0; skip--)
+		line = strchr(line, '\n') + 1;
+	*size = (int)strcspn(line, "\n");
+	return line;
+}
+
+static struct link *open_link(struct visit *visit)
+{
+	const struct group *group = visit->peer->group;
+	struct buffer target = {0};
+	int size;
+
+	buffer_printf(&target, "/ws?mesh=%s", meshes[group->mesh]);
+	if (group->tokens != NULL) {
+		const char *token = token_of(visit->peer, &size);
+		buffer_printf(&target, "&token=%.*s", size, token);
+	}
+	buffer_append(&target, (struct slice){"", 1});
+	struct link *link = link_open(&nodes[visit->node].endpoint, target.data,
+	                              group->receive_buffer_bytes, &visit_events, visit);
+	buffer_fini(&target);
+	return link;
+}
+
 static void open_visit(struct peer *peer, int node, bool is_tab, bool takes_over)
 {
 	struct group *group = peer->group;
@@ -151,8 +180,7 @@ static void open_visit(struct peer *peer, int node, bool is_tab, bool takes_over
 	timer_init(&visit->move, on_move, visit);
 	note(peer, visit, RECORD_OPENED, (uint32_t)node, 0, 0);
 	peer_away(peer);
-	visit->link = link_open(&nodes[node].endpoint, meshes[group->mesh],
-	                        group->receive_buffer_bytes, &visit_events, visit);
+	visit->link = open_link(visit);
 	link_read(visit->link, group->read_bytes_per_second);
 }
 

@@ -42,6 +42,8 @@ struct group {
 	uint64_t beat_ms;                     /* 0 = none */
 	uint64_t read_bytes_per_second;
 	unsigned receive_buffer_bytes;
+	char *tokens; /* a line each; NULL: none is shown */
+	size_t token_count;
 };
 
 #define ANY_NODE (-1)

@@ -189,6 +189,36 @@ static bool command_drained(char **words, size_t count)
 	return true;
 }
 
+static char *read_file(const char *path)
+{
+	struct buffer bytes = {0};
+	FILE *file = fopen(path, "re");
+	size_t size;
+
+	if (file == NULL)
+		return NULL;
+	do {
+		size = fread(buffer_reserve(&bytes, 65536), 1, 65536, file);
+		bytes.size += size;
+	} while (size > 0);
+	fclose(file);
+	buffer_append(&bytes, (struct slice){"", 1});
+	return bytes.data;
+}
+
+static bool command_tokens(char **words, size_t count)
+{
+	struct group *group = find_group(words[0]);
+
+	(void)count;
+	if (group == NULL || (group->tokens = read_file(words[1])) == NULL)
+		return false;
+	for (const char *at = group->tokens; (at = strchr(at, '\n')) != NULL; at++)
+		group->token_count++;
+	console_ok("%zu", group->token_count);
+	return group->token_count > 0;
+}
+
 static bool command_beat(char **words, size_t count)
 {
 	struct group *group = find_group(words[0]);
@@ -428,6 +458,7 @@ static const struct command commands[] = {
 	{"beat", "GROUP MS [presence]", command_beat},
 	{"read", "GROUP BYTES_PER_SECOND|all", command_read},
 	{"receive-buffer", "GROUP BYTES", command_receive_buffer},
+	{"tokens", "GROUP FILE", command_tokens},
 	{"connect", "GROUP [PER_SECOND]", command_connect},
 	{"change", "GROUP", command_change},
 	{"move", "GROUP", command_move},

@@ -28,11 +28,11 @@ FLAGS = [
 class Browser(Process):
     name = "chromium"
 
-    def __init__(self, directory):
+    def __init__(self, directory, *flags):
         super().__init__(directory / "chromium.log")
         profile = f"--user-data-dir={directory / 'profile'}"
         environment = {"HOME": str(directory), "XDG_RUNTIME_DIR": str(directory)}
-        self.spawn([PROGRAM, *FLAGS, profile, "about:blank"], environment)
+        self.spawn([PROGRAM, *FLAGS, *flags, profile, "about:blank"], environment)
         self.endpoint = patience.until(self.find_endpoint, self.log, seconds=60)
         self.websocket = None
         self.numbers = itertools.count(1)

@@ -1,6 +1,7 @@
 """A client over python3-websockets that remembers what it received and waits with a deadline."""
 
 import asyncio
+import base64
 import itertools
 import json
 import re
@@ -211,24 +212,40 @@ class Client:
 class Place:
     """A mesh on a node: where a client connects to."""
 
-    def __init__(self, relay, mesh=None):
+    def __init__(self, relay, mesh=None, token=None, by="header"):
+        """A token is shown by the header, by a protocol (as browsers do), or by the query."""
         self.relay = relay
         self.mesh = mesh
+        self.token = token
+        self.by = by
 
     def url(self, path="/ws"):
-        query = f"?mesh={urllib.parse.quote(self.mesh)}" if self.mesh else ""
-        return self.relay.url + path + query
+        query = {"mesh": self.mesh, "token": self.token if self.by == "query" else None}
+        query = {name: value for name, value in query.items() if value}
+        return self.relay.url + path + ("?" + urllib.parse.urlencode(query) if query else "")
+
+    def shown(self):
+        if self.token is None or self.by == "query":
+            return {}, None
+        if self.by == "header":
+            return {"Authorization": f"Bearer {self.token}"}, None
+        name = "base64UrlBearerAuthorization"
+        encoded = base64.urlsafe_b64encode(self.token.encode()).rstrip(b"=").decode()
+        return {}, [f"{name}.{encoded}", name]
 
     async def connect(self, id=None, path="/ws", headers=None):
         """A connection that has not said who it is."""
+        more, protocols = self.shown()
         websocket = await connect(
             self.url(path),
+            subprotocols=protocols,
             compression=None,
             max_size=None,
             max_queue=None,
             ping_interval=None,
             open_timeout=patience.SECONDS,
-            **{HEADERS: headers or {}},
+            ssl=self.relay.tls,
+            **{HEADERS: {**more, **(headers or {})}},
             **NO_PROXY,
         )
         return Client(websocket, id)

@@ -21,6 +21,13 @@ BUILT = ROOT / "build/bin/redis-server"
 SERVER = os.environ.get("REDIS_SERVER") or (BUILT if BUILT.exists() else "redis-server")
 PORTS = range(15000, 32000)  # below those that the kernel gives to whoever connects
 
+# What docs/reliability.md says of the user that the relay needs.
+LEAST = (
+    "-@all ~relay:* &relay:* +hello +auth +ping +role +client|setname +subscribe +unsubscribe "
+    "+publish +evalsha +script|load +time +hkeys +hget +hmget +hset +hdel +exists +del +pexpire "
+    "+pexpireat +zadd +zrem +zrange +pubsub|numsub +info"
+).split()
+
 claims = {}
 
 
@@ -31,7 +38,8 @@ class RedisError(Exception):
 class Redis(Process):
     """
     `tls`: a Certificate; `port` is then that of TLS, and there is none without. `ask_certificate`:
-    clients must have a certificate of the same authority. `password`: of the default user.
+    clients must have a certificate of the same authority. `password`: of the default user. `least`:
+    whoever says no name may do what a relay has to, and no more; the tests themselves say one.
     """
 
     name = "redis-server"
@@ -48,6 +56,7 @@ class Redis(Process):
         tls=None,
         ask_certificate=False,
         password=None,
+        least=False,
         start=True,
     ):
         super().__init__(directory / "redis.log")
@@ -60,8 +69,13 @@ class Redis(Process):
         self.password = password
         self.port = port or (free_port() if tcp or tls else 0)
         self.options = self.listening(ask_certificate) + list(options)
+        self.login = ["AUTH", password] if password else None
         if password:
             self.options += ["--requirepass", password]
+        if least:
+            self.login = ["AUTH", "tests", "tests"]
+            self.options += ["--user", "default", "on", "nopass", "resetkeys", "resetchannels", *LEAST]
+            self.options += ["--user", "tests", "on", ">tests", "~*", "&*", "+@all"]
         if start:
             self.start()
 
@@ -125,11 +139,11 @@ class Redis(Process):
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
             connection.settimeout(patience.SECONDS)
             connection.connect(str(self.socket_path))
-            if self.password:
-                connection.sendall(encode(["AUTH", self.password]))
+            if self.login:
+                connection.sendall(encode(self.login))
             connection.sendall(encode(words))
             with connection.makefile("rb") as reader:
-                if self.password:
+                if self.login:
                     decode(reader)
                 return decode(reader)
 

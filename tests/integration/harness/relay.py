@@ -6,6 +6,7 @@ import os
 import re
 import signal
 import socket
+import ssl
 
 from . import patience
 from .process import ROOT, Process
@@ -35,16 +36,20 @@ class Response:
 
 
 class Relay(Process):
-    """One node."""
+    """One node. `tls`: the Certificate that it shows; clients then speak TLS, and know who issued it."""
 
     host = "127.0.0.1"
 
-    def __init__(self, directory, number, environment=None, wrapper=(), **options):
+    def __init__(self, directory, number, environment=None, wrapper=(), tls=None, **options):
         super().__init__(directory / f"relay-{number}.log")
         self.name = f"relay {number}"
         self.expected_dead = False
         self.port = None
         options.setdefault("listen", "127.0.0.1:0")
+        self.tls = None
+        if tls:
+            options.update(tls_cert_file=tls.cert, tls_key_file=tls.key)
+            self.tls = ssl.create_default_context(cafile=tls.ca)
         self.options = options
         self.spawn([*wrapper, BINARY, *flags(options)], {**SANITIZERS, **(environment or {})})
 
@@ -73,7 +78,12 @@ class Relay(Process):
         return self.get("/readyz").status == 200
 
     def request(self, method, path, headers=None, body=None, seconds=patience.SECONDS):
-        connection = http.client.HTTPConnection(self.host, self.port, timeout=seconds)
+        if self.tls:
+            connection = http.client.HTTPSConnection(
+                self.host, self.port, timeout=seconds, context=self.tls
+            )
+        else:
+            connection = http.client.HTTPConnection(self.host, self.port, timeout=seconds)
         try:
             connection.request(method, path, body=body, headers=headers or {})
             answer = connection.getresponse()
@@ -98,7 +108,7 @@ class Relay(Process):
 
     @property
     def url(self):
-        return f"ws://{self.host}:{self.port}"
+        return f"{'wss' if self.tls else 'ws'}://{self.host}:{self.port}"
 
     def kill(self):
         self.expected_dead = True

@@ -1,4 +1,6 @@
 /* Messages between peers: who may send them, who gets them, and what the sender hears of it. */
+#include <stdio.h>
+
 #include "world.h"
 
 #include "../assert_slice.h"
@@ -328,6 +330,53 @@ static void a_full_queue_is_told_and_a_pressed_bus_holds_senders_back(void **sta
 	assert_true(a->reading);
 }
 
+static void a_fresh_token_is_shown_to_the_edge(void **state)
+{
+	struct socket *a = world_connect(); /* before a presence: the token may end at any time */
+	char message[AUTH_TOKEN_BYTES_MAX + 100];
+
+	(void)state;
+	world->authorized = AUTHORIZED;
+	world_say(a, "{\"type\":\"auth\",\"data\":{\"token\":\"x.\\u0079.z\"}}");
+	assert_string_equal(world_token(), "x.y.z");
+	const char *sent = world_sent(a);
+	assert_non_null(strstr(sent, "\"auth_response\""));
+	assert_non_null(strstr(sent, "\"expires_at\":1760000000"));
+
+	connection_auth_expiring(a->connection, 1760000000000);
+	assert_non_null(strstr(world_sent(a), "{\"type\":\"auth_expiring\",\"from\":\"relay\","
+	                                      "\"data\":{\"expires_at\":1760000000}"));
+
+	snprintf(message, sizeof(message), "{\"type\":\"auth\",\"data\":{\"token\":\"%0*d\"}}",
+	         AUTH_TOKEN_BYTES_MAX + 1, 0);
+	assert_refused(a, message, "unauthorized");
+	assert_refused(a, "{\"type\":\"auth\"}", "unauthorized");
+	assert_refused(a, "{\"type\":\"auth\",\"data\":{\"token\":7}}", "unauthorized");
+	assert_string_equal(world_token(), "");
+}
+
+static void the_answer_to_a_token_says_why(void **state)
+{
+	static const struct {
+		enum authorized authorized;
+		const char *code;
+	} answers[] = {
+		{AUTHORIZED_NOT, "unauthorized"},
+		{AUTHORIZED_OTHER, "unauthorized"},
+		{AUTHORIZED_LATER, "unauthorized"},
+		{AUTHORIZED_TOO_OFTEN, "rate_limited"},
+		{AUTHORIZED_WITHOUT_ANY, "invalid_message"},
+	};
+	struct socket *a = world_connect();
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(answers) / sizeof(answers[0]); i++) {
+		world->authorized = answers[i].authorized;
+		assert_refused(a, "{\"type\":\"auth\",\"data\":{\"token\":\"secret\"}}",
+		               answers[i].code);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -349,6 +398,8 @@ int main(void)
 		TEST(the_answer_to_a_bad_message_has_its_id),
 		TEST(text_that_is_not_utf8_ends_the_connection),
 		TEST(a_flood_is_refused_and_then_closed),
+		TEST(a_fresh_token_is_shown_to_the_edge),
+		TEST(the_answer_to_a_token_says_why),
 		TEST(a_full_queue_is_told_and_a_pressed_bus_holds_senders_back),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -45,6 +45,7 @@ static struct {
 	struct socket *sockets[SOCKETS_MAX];
 	size_t socket_count;
 	struct list errands;
+	struct buffer token;
 } self;
 
 /* ---- The edge */
@@ -94,7 +95,18 @@ static void edge_read(struct socket *socket, bool on)
 	socket->reading = on;
 }
 
-static const struct edge_port edge = {edge_send, edge_backlog, edge_close, edge_read};
+static enum authorized edge_authorize(struct socket *socket, struct slice token,
+                                      uint64_t *expires_ms)
+{
+	(void)socket;
+	assert(token.size <= AUTH_TOKEN_BYTES_MAX);
+	buffer_append(&self.token, token);
+	*expires_ms = 1760000000000;
+	return world->authorized;
+}
+
+static const struct edge_port edge = {edge_send, edge_backlog, edge_close, edge_read,
+                                      edge_authorize};
 
 /* ---- The bus */
 
@@ -361,6 +373,7 @@ static struct world *create(const struct hub_settings *settings)
 	self.now_ms = 1000000;
 	self.world.answer = ANNOUNCE_ONLINE;
 	self.world.state = BUS_UP;
+	self.world.authorized = AUTHORIZED_WITHOUT_ANY;
 	log_setup(LOG_LEVEL_ERROR, LOG_FORMAT_LOGFMT);
 	list_init(&self.errands);
 	self.world.timers = timers_create(world_now, NULL, NULL);
@@ -384,6 +397,7 @@ static void destroy(void)
 	}
 	timers_destroy(world->timers);
 	buffer_fini(&world->published);
+	buffer_fini(&self.token);
 	metrics_reset();
 }
 
@@ -490,6 +504,13 @@ const char *world_published(void)
 	static struct buffer last;
 
 	return take(&world->published, &last);
+}
+
+const char *world_token(void)
+{
+	static struct buffer last;
+
+	return take(&self.token, &last);
 }
 
 static void other(enum parcel_kind kind, const char *target, const char *from, const char *body)

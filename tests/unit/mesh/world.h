@@ -40,8 +40,9 @@ struct world {
 	bool queue_full;
 	bool pressed;
 	enum bus_state state;
-	const char *nobody;   /* publishing to this peer reaches nobody */
-	struct slice missing; /* check() finds this peer missing */
+	enum authorized authorized; /* what a token is good for */
+	const char *nobody;         /* publishing to this peer reaches nobody */
+	struct slice missing;       /* check() finds this peer missing */
 };
 
 /* The one that the test is in: made and ended by these, as cmocka's set-up and tear-down. */
@@ -71,6 +72,9 @@ struct socket *world_join(const char *id);
 /* Returns what was sent and forgets it. Good until the next call of the same function. */
 const char *world_sent(struct socket *socket);
 const char *world_published(void);
+
+/* The token that the edge was shown last. */
+const char *world_token(void);
 
 /* Events of another node, in the mesh "default", which must be open. */
 void world_other_presence(const char *id, const char *message);

@@ -186,7 +186,7 @@ static void choices(void **state)
 	assert_refused("--mesh-by head",
 	               "p2p-relay: --mesh-by must be any, query, header or none.\n");
 	assert_refused("--replies ALL", "p2p-relay: --replies must be all or to.\n");
-	assert_refused("--auth jwt", "p2p-relay: --auth must be none.\n");
+	assert_refused("--auth JWT", "p2p-relay: --auth must be none or jwt.\n");
 }
 
 static void addresses(void **state)
@@ -302,6 +302,9 @@ static void files_for_tls(void **state)
 		"p2p-relay: --redis-key-file is for TLS: --redis-url must begin with rediss.\n");
 	assert_refused("--redis-url rediss+cluster://h --redis-cert-file /cert",
 	               "p2p-relay: --redis-cert-file and --redis-key-file need each other.\n");
+	assert_refused("--tls-key-file /key",
+	               "p2p-relay: --tls-cert-file and --tls-key-file need each other.\n");
+	assert_runs("--tls-key-file /key --tls-cert-file /cert");
 }
 
 static void word_lists(void **state)
@@ -324,6 +327,85 @@ static void word_lists(void **state)
 		line,
 		"p2p-relay: --drop-types must be words separated by spaces or commas, altogether less than "
 		"1024 bytes, or none.\n");
+}
+
+static void pairs(void **state)
+{
+	(void)state;
+	assert_runs(
+		"--auth jwt --discovery-url https://a --required-claim a=b,c --required-claim=d==");
+	assert_string_equal(options.required_claim.text, "a=b,c\nd==");
+	variables = (const char *const[]){"RELAY_REQUIRED_CLAIM", "a=b c\nd=e", NULL};
+	assert_runs("--auth jwt --discovery-url https://a");
+	assert_string_equal(options.required_claim.text, "a=b c\nd=e");
+	variables = NULL;
+	assert_refused("--required-claim a",
+	               "p2p-relay: --required-claim must be NAME=VALUE, altogether "
+	               "less than 1024 bytes, or none.\n");
+	assert_refused("--required-claim =b",
+	               "p2p-relay: --required-claim must be NAME=VALUE, altogether "
+	               "less than 1024 bytes, or none.\n");
+}
+
+static void tokens_need_rules_and_rules_need_tokens(void **state)
+{
+	(void)state;
+	assert_runs("--auth jwt --discovery-url https://a --allowed-client c");
+	assert_runs("--auth jwt --discovery-url https://a --listen 0.0.0.0:1 --allowed-scope s");
+	assert_refused("--auth jwt --allowed-client c",
+	               "p2p-relay: --auth jwt needs --discovery-url.\n");
+	assert_refused("--auth jwt --discovery-url https://a",
+	               "p2p-relay: --auth jwt needs at least one of --allowed-client, "
+	               "--allowed-audience, --allowed-scope and --required-claim.\n");
+	assert_refused("--allowed-audience a",
+	               "p2p-relay: --allowed-audience is for --auth jwt.\n");
+	assert_refused("--discovery-url https://a",
+	               "p2p-relay: --discovery-url is for --auth jwt.\n");
+	assert_refused("--mesh-claim m", "p2p-relay: --mesh-claim is for --auth jwt.\n");
+	variables = (const char *const[]){"RELAY_ALLOWED_CLIENT", "c", NULL};
+	assert_refused("--profile agentcore",
+	               "p2p-relay: RELAY_ALLOWED_CLIENT is for --auth jwt.\n");
+}
+
+static void origins(void **state)
+{
+	static const char expected[] =
+		"p2p-relay: --allowed-origin must be origins such as https://app.example.org or "
+		"https://*.example.org, without a path, or same, or *, altogether less than 1024 "
+		"bytes.\n";
+	static const char *const wrong[] = {
+		"https://example.org/",        "example.org", "none", "null", "https://*", ",",
+		"https://a.example,b.example",
+	};
+
+	(void)state;
+	assert_runs("");
+	assert_string_equal(options.allowed_origin.text, "same");
+	assert_runs("--allowed-origin https://a.example,same --allowed-origin *");
+	assert_string_equal(options.allowed_origin.text, "https://a.example same *");
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		char line[128];
+
+		snprintf(line, sizeof(line), "--allowed-origin %s", wrong[i]);
+		assert_refused(line, expected);
+	}
+}
+
+static void networks(void **state)
+{
+	static const char expected[] =
+		"p2p-relay: --trusted-proxy must be at most 64 addresses or networks, such as "
+		"10.0.0.0/8 or fd00::/8, or none.\n";
+
+	(void)state;
+	assert_runs("");
+	assert_string_equal(options.trusted_proxy.text, "");
+	assert_runs("--trusted-proxy 10.0.0.0/8,::1 --trusted-proxy 192.0.2.1");
+	assert_string_equal(options.trusted_proxy.text, "10.0.0.0/8 ::1 192.0.2.1");
+	assert_runs("--trusted-proxy none");
+	assert_string_equal(options.trusted_proxy.text, "");
+	assert_refused("--trusted-proxy proxy.example", expected);
+	assert_refused("--trusted-proxy 10.0.0.0/33", expected);
 }
 
 static void flag_beats_variable_beats_default(void **state)
@@ -588,6 +670,11 @@ int main(void)
 		cmocka_unit_test_setup_teardown(redis_in_all_its_forms, reset, release),
 		cmocka_unit_test_setup_teardown(files_for_tls, reset, release),
 		cmocka_unit_test_setup_teardown(word_lists, reset, release),
+		cmocka_unit_test_setup_teardown(pairs, reset, release),
+		cmocka_unit_test_setup_teardown(tokens_need_rules_and_rules_need_tokens, reset,
+	                                        release),
+		cmocka_unit_test_setup_teardown(origins, reset, release),
+		cmocka_unit_test_setup_teardown(networks, reset, release),
 		cmocka_unit_test_setup_teardown(flag_beats_variable_beats_default, reset, release),
 		cmocka_unit_test_setup_teardown(errors_name_what_was_given, reset, release),
 		cmocka_unit_test_setup_teardown(port_moves_the_default_address_only, reset,

@@ -20,7 +20,7 @@
 #include <openssl/x509v3.h>
 
 #include "common/log.h"
-#include "redis/tls.h"
+#include "net/tls.h"
 
 #define DAY_SECONDS 86400
 #define ROUNDS_MAX 20
@@ -212,8 +212,9 @@ static void check(struct tls *tls, const struct identity *identity, const char *
 
 static struct tls *create(const char *ca_file, const char *cert, const char *key)
 {
+	const struct tls_settings settings = {"--test", ca_file, cert, key};
 	const char *error = NULL;
-	struct tls *tls = tls_create(ca_file, cert, key, &error);
+	struct tls *tls = tls_create(&settings, &error);
 
 	if (tls == NULL)
 		fail_msg("%s", error);
@@ -224,8 +225,8 @@ static struct tls *create(const char *ca_file, const char *cert, const char *key
 
 static void only_who_was_meant_is_trusted(void **state)
 {
-	static const char other_name[] = "the certificate of Redis is not for this name";
-	static const char other_address[] = "the certificate of Redis is not for this address";
+	static const char other_name[] = "its certificate is not for this name";
+	static const char other_address[] = "its certificate is not for this address";
 	struct tls *tls = create(ca.cert_file, NULL, NULL);
 
 	(void)state;
@@ -249,8 +250,8 @@ static void a_certificate_has_its_time(void **state)
 	struct identity early = make("early", &ca, "DNS:redis.test", DAY_SECONDS, 2 * DAY_SECONDS);
 
 	(void)state;
-	check(tls, &old, "redis.test", "the certificate of Redis has expired");
-	check(tls, &early, "redis.test", "the certificate of Redis is not valid yet");
+	check(tls, &old, "redis.test", "its certificate has expired");
+	check(tls, &early, "redis.test", "its certificate is not valid yet");
 	forget(&old);
 	forget(&early);
 	tls_destroy(tls);
@@ -258,8 +259,7 @@ static void a_certificate_has_its_time(void **state)
 
 static void only_a_ca_that_is_known_counts(void **state)
 {
-	static const char unknown[] =
-		"the certificate of Redis is not from a CA that is known here";
+	static const char unknown[] = "its certificate is not from a CA that is known here";
 	struct tls *tls = create(ca.cert_file, NULL, NULL);
 	struct tls *systems = create(NULL, NULL, NULL);
 	struct identity strange =
@@ -322,15 +322,13 @@ static void an_own_certificate_is_shown(void **state)
 	talk = listen_as(&redis);
 	ask_for_certificate(&talk);
 	assert_false(shake_hands(&talk, without, "redis.test"));
-	assert_string_equal(tls_reason(talk.client), "Redis wants a certificate of ours: "
-	                                             "--redis-cert-file, --redis-key-file");
+	assert_string_equal(tls_reason(talk.client), "it wants a certificate of ours");
 	hang_up(&talk);
 
 	talk = listen_as(&redis);
 	ask_for_certificate(&talk);
 	assert_false(shake_hands(&talk, strangers, "redis.test"));
-	assert_string_equal(tls_reason(talk.client),
-	                    "Redis does not accept the certificate of --redis-cert-file");
+	assert_string_equal(tls_reason(talk.client), "it does not accept our certificate");
 	hang_up(&talk);
 
 	forget(&strange);
@@ -348,7 +346,7 @@ static void old_versions_are_refused(void **state)
 	SSL_CTX_set_security_level(talk.context, 0);
 	SSL_CTX_set_max_proto_version(talk.context, TLS1_1_VERSION);
 	assert_false(shake_hands(&talk, tls, "redis.test"));
-	assert_string_equal(tls_reason(talk.client), "Redis does not speak TLS 1.2 or later");
+	assert_string_equal(tls_reason(talk.client), "it does not speak TLS 1.2 or later");
 	hang_up(&talk);
 
 	talk = listen_as(&redis);
@@ -460,19 +458,21 @@ static void files_that_are_not_good_are_refused(void **state)
 	snprintf(junk, sizeof(junk), "%s/junk", folder);
 	write_file(junk, "not PEM");
 	const char *const cases[][4] = {
-		{junk, NULL, NULL, "--redis-ca-file"},
-		{"/nowhere", NULL, NULL, "--redis-ca-file"},
-		{own.key_file, NULL, NULL, "--redis-ca-file"},
+		{junk, NULL, NULL, "--test-ca-file"},
+		{"/nowhere", NULL, NULL, "--test-ca-file"},
+		{own.key_file, NULL, NULL, "--test-ca-file"},
 		{ca.cert_file, own.cert_file, NULL, "need each other"},
 		{ca.cert_file, NULL, own.key_file, "need each other"},
-		{ca.cert_file, junk, own.key_file, "--redis-cert-file holds"},
-		{ca.cert_file, own.cert_file, junk, "--redis-key-file holds"},
-		{ca.cert_file, own.cert_file, "/nowhere", "--redis-key-file holds"},
-		{ca.cert_file, own.cert_file, redis.key_file, "--redis-key-file holds"},
+		{ca.cert_file, junk, own.key_file, "--test-cert-file holds"},
+		{ca.cert_file, own.cert_file, junk, "--test-key-file holds"},
+		{ca.cert_file, own.cert_file, "/nowhere", "--test-key-file holds"},
+		{ca.cert_file, own.cert_file, redis.key_file, "--test-key-file holds"},
 	};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		const struct tls_settings settings = {"--test", cases[i][0], cases[i][1],
+		                                      cases[i][2]};
 		error = NULL;
-		assert_null(tls_create(cases[i][0], cases[i][1], cases[i][2], &error));
+		assert_null(tls_create(&settings, &error));
 		if (error == NULL || strstr(error, cases[i][3]) == NULL)
 			fail_msg("case %zu: %s", i, error);
 	}
@@ -503,8 +503,7 @@ static void a_file_that_changed_is_read_again(void **state)
 
 	assert_int_equal(link(stranger_ca.cert_file, file), 0);
 	check(tls, &strange, "redis.test", NULL);
-	check(tls, &redis, "redis.test",
-	      "the certificate of Redis is not from a CA that is known here");
+	check(tls, &redis, "redis.test", "its certificate is not from a CA that is known here");
 	tls_destroy(tls);
 	unlink(file);
 	forget(&strange);

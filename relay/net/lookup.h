@@ -7,16 +7,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "net/endpoint.h"
+
 struct event_base;
 struct lookup;
-
-#define ENDPOINT_BYTES_MAX 108 /* of a unix socket's path, its zero included */
-
-/* Where to connect to. */
-struct endpoint {
-	char name[ENDPOINT_BYTES_MAX]; /* an IP address, or the path of a unix socket */
-	uint16_t port;                 /* 0: a unix socket */
-};
 
 /* `count` is 0 if there is none; `error` says why then. */
 typedef void lookup_done(void *context, const struct endpoint *found, size_t count,

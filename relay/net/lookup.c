@@ -4,7 +4,7 @@
  * Failures: no such name, no name server that answers (4.5 s), cancelled. All of them end in one
  * call of on_found(), which frees.
  */
-#include "redis/lookup.h"
+#include "net/lookup.h"
 
 #include <arpa/inet.h>
 #include <netdb.h>

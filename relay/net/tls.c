@@ -2,16 +2,17 @@
  * The happy path: tls_create() makes a context out of the files; each tls_session() looks whether
  * they are still the same, and makes a session that knows whom to expect.
  *
- * Failures: a file is missing, broken, or one half of a pair that is just being replaced; Redis's
- * certificate is not good; Redis does not like ours; what answers speaks no TLS. OpenSSL leaves the
+ * Failures: a file is missing, broken, or one half of a pair that is just being replaced; the
+ * server's certificate is not good; it does not like ours; what answers speaks no TLS. OpenSSL leaves the
  * reasons of the last three in the session and in a queue of the thread, which is emptied here so
  * that nobody is blamed for what another one left there.
  */
-#include "redis/tls.h"
+#include "net/tls.h"
 
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include <openssl/err.h>
 #include <openssl/ssl.h>
@@ -19,39 +20,60 @@
 
 #include "common/log.h"
 #include "common/memory.h"
+#include "common/stamp.h"
 
 enum file { CA, CERT, KEY, FILES };
 
 struct tls {
 	SSL_CTX *context;
+	char *option;       /* how the names of the options for the files begin */
 	char *names[FILES]; /* NULL: none */
-	struct stat seen[FILES];
+	struct stamp seen[FILES];
 };
 
 /* ---- The context: what all sessions have in common */
 
-static const char *use_ca(SSL_CTX *context, const char *file)
+static const char *sentence(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+static const char *sentence(const char *format, ...)
 {
-	if (file == NULL)
+	static char text[256];
+	va_list values;
+
+	va_start(values, format);
+	vsnprintf(text, sizeof(text), format, values);
+	va_end(values);
+	return text;
+}
+
+static const char *use_ca(SSL_CTX *context, const struct tls *tls)
+{
+	if (tls->names[CA] == NULL)
 		return SSL_CTX_set_default_verify_paths(context) == 1
 		               ? NULL
 		               : "this system's CA certificates can't be read";
-	return SSL_CTX_load_verify_file(context, file) == 1
+	return SSL_CTX_load_verify_file(context, tls->names[CA]) == 1
 	               ? NULL
-	               : "--redis-ca-file holds no certificates, or can't be read";
+	               : sentence("%s-ca-file holds no certificates, or can't be read",
+	                          tls->option);
 }
 
-static const char *use_own(SSL_CTX *context, const char *cert, const char *key)
+static const char *use_own(SSL_CTX *context, const struct tls *tls)
 {
+	const char *cert = tls->names[CERT];
+	const char *key = tls->names[KEY];
+
 	if (cert == NULL && key == NULL)
 		return NULL;
 	if (cert == NULL || key == NULL)
-		return "--redis-cert-file and --redis-key-file need each other";
+		return sentence("%s-cert-file and %s-key-file need each other", tls->option,
+		                tls->option);
 	if (SSL_CTX_use_certificate_chain_file(context, cert) != 1)
-		return "--redis-cert-file holds no certificate, or can't be read";
+		return sentence("%s-cert-file holds no certificate, or can't be read", tls->option);
 	if (SSL_CTX_use_PrivateKey_file(context, key, SSL_FILETYPE_PEM) != 1)
-		return "--redis-key-file holds no key without a password, or not that of "
-		       "--redis-cert-file, or can't be read";
+		return sentence("%s-key-file holds no key without a password, or not that of "
+		                "%s-cert-file, or can't be read",
+		                tls->option, tls->option);
 	return NULL;
 }
 
@@ -63,7 +85,7 @@ static int no_password(char *buffer, int size, int writing, void *context)
 }
 
 /* Returns owned; NULL and a sentence if a file is not good. */
-static SSL_CTX *make_context(char *const names[FILES], const char **error)
+static SSL_CTX *make_context(const struct tls *tls, const char **error)
 {
 	SSL_CTX *context = SSL_CTX_new(TLS_client_method());
 
@@ -75,12 +97,15 @@ static SSL_CTX *make_context(char *const names[FILES], const char **error)
 	/* hiredis repeats a write with bytes that have moved, and more of them. */
 	SSL_CTX_set_mode(context,
 	                 SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
-	/* A Redis that dies says no goodbye: that is an end like any other. RESP shows where it was cut. */
+	/*
+	 * A server that dies says no goodbye: that is an end like any other. RESP and JSON show where
+	 * they were cut.
+	 */
 	SSL_CTX_set_options(context, SSL_OP_IGNORE_UNEXPECTED_EOF);
 
-	*error = use_ca(context, names[CA]);
+	*error = use_ca(context, tls);
 	if (*error == NULL)
-		*error = use_own(context, names[CERT], names[KEY]);
+		*error = use_own(context, tls);
 	ERR_clear_error();
 	if (*error == NULL)
 		return context;
@@ -90,26 +115,14 @@ static SSL_CTX *make_context(char *const names[FILES], const char **error)
 
 /* ---- The files: the same as last time? */
 
-static bool is_same(const struct stat *a, const struct stat *b)
-{
-	return a->st_dev == b->st_dev && a->st_ino == b->st_ino && a->st_size == b->st_size &&
-	       a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
-}
-
-/* True if one of them is another than the last time. A file that is missing is one without bytes. */
+/* True if one of them is another than the last time. */
 static bool look_at_files(struct tls *tls)
 {
 	bool changed = false;
 
-	for (size_t i = 0; i < FILES; i++) {
-		struct stat now = {0};
-		if (tls->names[i] == NULL)
-			continue;
-		if (stat(tls->names[i], &now) != 0)
-			now = (struct stat){0};
-		changed = changed || !is_same(&now, &tls->seen[i]);
-		tls->seen[i] = now;
-	}
+	for (size_t i = 0; i < FILES; i++)
+		if (tls->names[i] != NULL && stamp_renew(&tls->seen[i], tls->names[i]))
+			changed = true;
 	return changed;
 }
 
@@ -117,16 +130,17 @@ static bool look_at_files(struct tls *tls)
 static void renew(struct tls *tls)
 {
 	const char *error;
-	SSL_CTX *context = make_context(tls->names, &error);
+	SSL_CTX *context = make_context(tls, &error);
 
 	if (context == NULL) {
-		log_warn("redis_tls_files", LOG_TEXT("error", error),
+		log_warn("tls_files", LOG_TEXT("error", error),
 		         LOG_TEXT("meaning", "what was read before stays in use"));
 		return;
 	}
 	SSL_CTX_free(tls->context);
 	tls->context = context;
-	log_info("redis_tls_files", LOG_TEXT("meaning", "changed, and read again"));
+	log_info("tls_files", LOG_TEXT("options", tls->option),
+	         LOG_TEXT("meaning", "changed, and read again"));
 }
 
 /* ---- A session */
@@ -166,20 +180,20 @@ static const char *certificate_reason(long verdict)
 {
 	switch (verdict) {
 	case X509_V_ERR_HOSTNAME_MISMATCH:
-		return "the certificate of Redis is not for this name";
+		return "its certificate is not for this name";
 	case X509_V_ERR_IP_ADDRESS_MISMATCH:
-		return "the certificate of Redis is not for this address";
+		return "its certificate is not for this address";
 	case X509_V_ERR_CERT_HAS_EXPIRED:
-		return "the certificate of Redis has expired";
+		return "its certificate has expired";
 	case X509_V_ERR_CERT_NOT_YET_VALID:
-		return "the certificate of Redis is not valid yet";
+		return "its certificate is not valid yet";
 	case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
 	case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
 	case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
 	case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
 	case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
 	case X509_V_ERR_CERT_SIGNATURE_FAILURE:
-		return "the certificate of Redis is not from a CA that is known here";
+		return "its certificate is not from a CA that is known here";
 	default:
 		return X509_verify_cert_error_string(verdict);
 	}
@@ -195,25 +209,31 @@ static const char *protocol_reason(unsigned long error)
 		return "what answers there does not speak TLS";
 	case SSL_R_UNSUPPORTED_PROTOCOL:
 	case SSL_R_TLSV1_ALERT_PROTOCOL_VERSION:
-		return "Redis does not speak TLS 1.2 or later";
+		return "it does not speak TLS 1.2 or later";
 	case SSL_R_TLSV13_ALERT_CERTIFICATE_REQUIRED:
-		return "Redis wants a certificate of ours: --redis-cert-file, --redis-key-file";
+		return "it wants a certificate of ours";
 	case SSL_R_TLSV1_ALERT_UNKNOWN_CA:
 	case SSL_R_SSLV3_ALERT_BAD_CERTIFICATE:
 	case SSL_R_SSLV3_ALERT_CERTIFICATE_EXPIRED:
-		return "Redis does not accept the certificate of --redis-cert-file";
+		return "it does not accept our certificate";
 	default:
 		return ERR_reason_error_string(error);
 	}
 }
 
-const char *tls_reason(const struct ssl_st *session)
+const char *tls_reason_of(const struct ssl_st *session, unsigned long error)
 {
 	long verdict = SSL_get_verify_result(session);
+
+	return verdict != X509_V_OK ? certificate_reason(verdict) : protocol_reason(error);
+}
+
+const char *tls_reason(const struct ssl_st *session)
+{
 	unsigned long error = ERR_peek_error();
 
 	ERR_clear_error();
-	return verdict != X509_V_OK ? certificate_reason(verdict) : protocol_reason(error);
+	return tls_reason_of(session, error);
 }
 
 bool tls_waits_to_read(const struct ssl_st *session)
@@ -228,16 +248,21 @@ bool tls_has_more(const struct ssl_st *session)
 
 /* ---- Life */
 
-struct tls *tls_create(const char *ca, const char *cert, const char *key, const char **error)
+static char *copy(const char *text)
 {
-	const char *const names[FILES] = {[CA] = ca, [CERT] = cert, [KEY] = key};
+	return text != NULL ? mem_copy(text, strlen(text) + 1) : NULL;
+}
+
+struct tls *tls_create(const struct tls_settings *settings, const char **error)
+{
 	struct tls *tls = mem_zero(sizeof(*tls));
 
-	for (size_t i = 0; i < FILES; i++)
-		if (names[i] != NULL)
-			tls->names[i] = mem_copy(names[i], strlen(names[i]) + 1);
+	tls->option = copy(settings->option);
+	tls->names[CA] = copy(settings->ca_file);
+	tls->names[CERT] = copy(settings->cert_file);
+	tls->names[KEY] = copy(settings->key_file);
 	look_at_files(tls);
-	tls->context = make_context(tls->names, error);
+	tls->context = make_context(tls, error);
 	if (tls->context != NULL)
 		return tls;
 	tls_destroy(tls);
@@ -250,6 +275,7 @@ void tls_destroy(struct tls *tls)
 		return;
 	for (size_t i = 0; i < FILES; i++)
 		free(tls->names[i]);
+	free(tls->option);
 	SSL_CTX_free(tls->context);
 	free(tls);
 }
