@@ -63,6 +63,17 @@ static bool is_key(struct slice key)
 	return true;
 }
 
+/* lws would make its answer of the key and of the spaces behind it (RFC 9110 section 5.5: no part of it). */
+static bool trim_key(struct lws *wsi)
+{
+	char key[KEY_BYTES + 1] = {0};
+
+	if (lws_hdr_fragment_length(wsi, WSI_TOKEN_KEY, 0) == KEY_BYTES)
+		return true;
+	memcpy(key, request_header(wsi, WSI_TOKEN_KEY).data, KEY_BYTES);
+	return lws_hdr_simple_create(wsi, WSI_TOKEN_KEY, key) == 0;
+}
+
 /* Leaves of the offered subprotocols the one that is answered, if any. */
 static bool select_protocol(struct lws *wsi)
 {
@@ -101,7 +112,7 @@ int upgrade_decide(struct edge *edge, struct lws *wsi, const char *protocol)
 		guest = guest_turn_away(&rejection);
 	}
 	lws_set_opaque_user_data(wsi, guest);
-	if (!select_protocol(wsi))
+	if (!trim_key(wsi) || !select_protocol(wsi))
 		return refuse(edge, wsi, 400, "too many headers", NULL);
 	return 0;
 }

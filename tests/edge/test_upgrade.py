@@ -57,6 +57,7 @@ def test_refusals_say_why(node, status, method, path, headers):
         {**HANDSHAKE, "Connection": "keep-alive, Upgrade"},
         {**HANDSHAKE, "Connection": "keep-alive,upgrade"},
         {**HANDSHAKE, "Upgrade": "WebSocket"},
+        {**HANDSHAKE, "Sec-WebSocket-Key": HANDSHAKE["Sec-WebSocket-Key"] + "  \t"},  # RFC 9110 5.5
         {name.lower(): value for name, value in HANDSHAKE.items()},
         {name.upper(): value for name, value in HANDSHAKE.items()},
         {**HANDSHAKE, "Sec-WebSocket-Extensions": "permessage-deflate; client_max_window_bits"},

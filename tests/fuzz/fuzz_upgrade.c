@@ -8,6 +8,7 @@
 
 #include <openssl/evp.h>
 
+#include "auth/auth.h"
 #include "wire/frame.h"
 #include "wire/name.h"
 
@@ -22,6 +23,7 @@ enum mark {
 	MARK_OTHER,        /* the other client goes on */
 	MARK_END,          /* the client sends no more, but reads */
 	MARK_CUT,          /* the client is gone, and comes back as another */
+	MARK_TOKENS,       /* from now on the node wants tokens */
 };
 #define TIME_MS 4000
 #define MARKS_MAX 50 /* that count: an input shall not take long */
@@ -69,6 +71,9 @@ static const struct slice words[] = {
 	SLICE("Origin: http://o\r\n"),
 	SLICE("Origin: http://h:80\r\n"),
 	SLICE("Authorization: Bearer a.b.c\r\n"),
+	SLICE("Authorization: bearer m\r\n"),
+	SLICE("Sec-WebSocket-Protocol: base64UrlBearerAuthorization.YQ, "),
+	SLICE("&token=s"),
 	SLICE("Cookie: a=b; c=d\r\n"),
 	SLICE("\x81\x85\1\2\3\4ig`kn"),
 	SLICE("\x88\x80\1\2\3\4"),
@@ -77,6 +82,7 @@ static const struct slice words[] = {
 	SLICE("\xf7"),
 	SLICE("\xf8"),
 	SLICE("\xf9"),
+	SLICE("\xfa"),
 };
 static const size_t word_count = sizeof(words) / sizeof(words[0]);
 
@@ -103,7 +109,7 @@ struct connection *hub_connect(struct hub *hub, struct slice mesh, struct slice 
 	struct connection *connection = malloc(sizeof(*connection));
 
 	(void)hub;
-	assert(name_is_mesh(mesh) && owner.size == 0);
+	assert(name_is_mesh(mesh) && (owner.size == 0) == (node.edge->settings.auth == NULL));
 	connection->socket = socket;
 	return connection;
 }
@@ -169,6 +175,40 @@ void hub_list(struct hub *hub, struct slice mesh, uint64_t timeout_ms, bus_list_
 	*listing = (struct listing){.done = done, .context = context};
 	timer_init(&listing->timer, on_listing, listing);
 	timer_set(node.timers, &listing->timer, mesh.size == 1 ? timeout_ms : 0);
+}
+
+/* ---- Tokens: the first letter says what it is good for */
+
+enum refusal __wrap_auth_check(struct auth *auth, struct slice token, struct identity *identity);
+bool __wrap_auth_is_ready(const struct auth *auth, const char **reason);
+
+enum refusal __wrap_auth_check(struct auth *auth, struct slice token, struct identity *identity)
+{
+	(void)auth;
+	assert(token.data != NULL && token.size <= AUTH_TOKEN_BYTES_MAX + 1);
+	switch (token.size > 0 ? token.data[0] : 0) {
+	case 'm':
+		identity->meshes = blob_copy(SLICE("m a"));
+		break;
+	case 'a':
+		break;
+	case 's':
+		return REFUSAL_NO_SCOPE;
+	case 'k':
+		return REFUSAL_NO_KEYS;
+	default:
+		return REFUSAL_WRONG_SIGNATURE;
+	}
+	identity->owner = blob_copy(SLICE("issuer subject"));
+	identity->expires_ms = token.size;
+	return REFUSAL_NONE;
+}
+
+bool __wrap_auth_is_ready(const struct auth *auth, const char **reason)
+{
+	(void)auth;
+	(void)reason;
+	return true;
 }
 
 static bool node_work(void)
@@ -338,6 +378,9 @@ static void obey(struct client *clients, unsigned *who, unsigned mark)
 		finish(client);
 		client_connect(client);
 		break;
+	case MARK_TOKENS:
+		node.edge->settings.auth = (struct auth *)&the_hub; /* nobody looks at it */
+		break;
 	default:
 		break;
 	}
@@ -358,6 +401,7 @@ static void set_up(void)
 		.fragment_seconds_max = 30,
 		.mesh_by_query = true,
 		.mesh_by_header = true,
+		.token_by_query = true,
 		.trusted_proxies = "::", /* the peer of a Unix socket */
 		.connections_per_address_max = 1,
 		.metrics_on_main = true,
@@ -378,6 +422,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (node.base == NULL)
 		set_up();
 	the_hub.ready = size % 2 == 0;
+	node.edge->settings.auth = NULL;
 	client_connect(&clients[0]);
 	while (at < size) {
 		size_t end = at;
