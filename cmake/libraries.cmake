@@ -1,10 +1,16 @@
 # Third parties, by one name each, with SYSTEM headers: our warnings are not theirs.
 
 find_package(PkgConfig REQUIRED)
-foreach(module libevent libevent_openssl openssl)
-	pkg_check_modules(${module} REQUIRED IMPORTED_TARGET GLOBAL ${module})
-	add_library(${module} ALIAS PkgConfig::${module})
-endforeach()
+pkg_check_modules(openssl REQUIRED IMPORTED_TARGET GLOBAL openssl)
+add_library(openssl ALIAS PkgConfig::openssl)
+
+# In its halves, as libevent_openssl wants it: with the library that holds both, which its .pc file
+# names, all of libevent would be in the process twice.
+pkg_check_modules(libevent REQUIRED IMPORTED_TARGET GLOBAL libevent_core libevent_extra)
+add_library(libevent ALIAS PkgConfig::libevent)
+find_library(event_openssl event_openssl REQUIRED)
+add_library(libevent_openssl INTERFACE)
+target_link_libraries(libevent_openssl INTERFACE ${event_openssl} libevent openssl)
 
 # The link's target, not the link: libraries built anew are in another folder, so
 # that everything that used the old ones is seen to be out of date.
