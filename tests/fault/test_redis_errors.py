@@ -14,14 +14,9 @@ from dataclasses import dataclass
 import pytest
 
 from harness import patience
-from harness.redis import RedisError, decode, encode
+from harness.redis import LEAST, RedisError, decode, encode
 from rig import clean, record
 
-LEAST = (  # the user of docs/operations.md
-    "-@all ~relay:* &relay:* +hello +auth +ping +role +client|setname +subscribe +unsubscribe "
-    "+publish +evalsha +script|load +time +hkeys +hget +hmget +hset +hdel +exists +del +pexpire "
-    "+pexpireat +zadd +zrem +zrange +pubsub|numsub +info"
-).split()
 NEWCOMERS = 15
 CONNECTIONS = 2  # per attempt to connect
 
