@@ -74,8 +74,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct discovery discovery;
 	struct slice issuer;
 	const char *error = NULL;
-	char *url = strndup(document.data, size);
+	char *url = calloc(size + 1, 1);
 
+	memcpy(url, data, size);
 	check_url(url);
 	free(url);
 	if (discovery_issuer(document, &issuer))
