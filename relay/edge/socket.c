@@ -151,6 +151,10 @@ void socket_cut(struct socket *socket)
 	if (socket->connection != NULL)
 		detach(socket, CLOSE_LOST, SLICE("the connection broke"));
 	wait_for_end(socket, SOCKET_LEFT);
+	if (!socket->reading) {
+		socket->reading = true; /* lws lets nobody go whom it must not read */
+		lws_rx_flow_control(socket->wsi, 1);
+	}
 	lws_set_timeout(socket->wsi, PENDING_TIMEOUT_USER_REASON_BASE, LWS_TO_KILL_ASYNC);
 	/* Its timers are looked at only after some event of its own. */
 	lws_cancel_service(socket->edge->lws);
