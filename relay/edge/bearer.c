@@ -9,8 +9,7 @@
 #include "common/base64url.h"
 #include "edge/request.h"
 
-#define PROTOCOL "base64UrlBearerAuthorization"
-#define TOKEN_PROTOCOL SLICE(PROTOCOL ".")
+#define TOKEN_PROTOCOL SLICE(BEARER_PROTOCOL ".")
 #define SCHEME "Bearer "
 #define TOKEN_ARGUMENT SLICE("token=")
 
@@ -84,5 +83,5 @@ enum bearer bearer_find(struct lws *wsi, bool query, char out[AUTH_TOKEN_BYTES_M
 
 const char *bearer_protocol(struct lws *wsi)
 {
-	return request_lists(wsi, WSI_TOKEN_PROTOCOL, PROTOCOL) ? PROTOCOL : "";
+	return request_lists(wsi, WSI_TOKEN_PROTOCOL, BEARER_PROTOCOL) ? BEARER_PROTOCOL : "";
 }

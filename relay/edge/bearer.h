@@ -6,6 +6,9 @@
 
 #include "edge/internal.h"
 
+/* What pages offer, and get back. With a dot and the token behind it, it is the token's. */
+#define BEARER_PROTOCOL "base64UrlBearerAuthorization"
+
 enum bearer {
 	BEARER_NONE,
 	BEARER_FOUND,

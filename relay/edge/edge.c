@@ -5,6 +5,7 @@
 
 #include "common/clock.h"
 #include "common/memory.h"
+#include "edge/bearer.h"
 #include "edge/certificate.h"
 #include "edge/deadlines.h"
 #include "edge/drain.h"
@@ -178,13 +179,13 @@ static void raise_descriptor_limit(struct edge_settings *settings)
 
 static bool create_lws(struct edge *edge)
 {
-	/* The second name is for browsers with a token: see upgrade.c. The first is never sent. */
+	/* The second name is for browsers with a token: see bearer.h. The first is never sent. */
 	static const struct lws_protocols protocols[] = {
 		{.name = "",
 	         .callback = on_lws,
 	         .rx_buffer_size = READ_BYTES_MAX,
 	         .tx_packet_size = 1 << 20},
-		{.name = "base64UrlBearerAuthorization",
+		{.name = BEARER_PROTOCOL,
 	         .callback = on_lws,
 	         .rx_buffer_size = READ_BYTES_MAX,
 	         .tx_packet_size = 1 << 20},

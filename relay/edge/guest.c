@@ -11,6 +11,8 @@
 #include <stdlib.h>
 
 #include "auth/auth.h"
+#include "auth/claims.h"
+#include "auth/token.h"
 #include "common/clock.h"
 #include "common/memory.h"
 #include "edge/answer.h"
@@ -20,9 +22,10 @@
 #include "edge/visitor.h"
 
 #define NOTICE_MS 60000 /* before the end */
-#define SKEW_MS 60000
 #define RENEWAL_MS 1000 /* a fresh token is looked at no more often: it may cost a signature */
 #define NEVER UINT32_MAX
+
+_Static_assert(AUTH_TOKEN_BYTES_MAX == TOKEN_BYTES_MAX, "what clients may say is what is checked");
 
 #define CHALLENGE "WWW-Authenticate: Bearer realm=\"p2p-relay\""
 
@@ -176,7 +179,7 @@ static void set_expiry(struct guest *guest, uint64_t expires_ms)
 {
 	uint64_t now_ms = clock_wall_ms();
 
-	guest->expires_ms = now_ms < expires_ms ? expires_ms : expires_ms + SKEW_MS;
+	guest->expires_ms = now_ms < expires_ms ? expires_ms : expires_ms + CLAIMS_SKEW_MS;
 	guest->told = false;
 	guest->due_s = 0;
 }

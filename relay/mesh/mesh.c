@@ -273,8 +273,8 @@ static void send_to_all_but(struct mesh *mesh, struct blob *frames, const struct
 	metric_add(mesh->ports->counters->messages_delivered, delivered);
 }
 
-/* A block of news about many peers; each receiver's own part was noted in its lease. Leaves it empty. */
-static void send_block(struct mesh *mesh, struct buffer *block)
+/* A block of news about many peers; each receiver's own part was noted in its lease. */
+static void send_block(struct mesh *mesh, const struct buffer *block)
 {
 	if (block->size == 0)
 		return;
@@ -286,10 +286,16 @@ static void send_block(struct mesh *mesh, struct buffer *block)
 		lease_own_frames(mesh->seats[i].lease, &begin, &end);
 		send_around(mesh, &mesh->seats[i], frames, begin, end, false);
 	}
+	blob_unref(frames);
+}
+
+/* The same in the middle of a parcel: what is noted is of what has left. */
+static void flush_block(struct mesh *mesh, struct buffer *block)
+{
+	send_block(mesh, block);
+	buffer_clear(block);
 	for (size_t i = 0; i < mesh->seat_count; i++)
 		lease_set_own_frames(mesh->seats[i].lease, 0, 0);
-	blob_unref(frames);
-	buffer_clear(block);
 }
 
 static void send_roster(struct mesh *mesh, struct seat *seat)
@@ -432,7 +438,7 @@ static void add_news(struct mesh *mesh, struct buffer *block, struct slice id, s
 	if (lease != NULL)
 		lease_own_frames(lease, &own_begin, &own_end);
 	if (own_begin < own_end)
-		send_block(mesh, block);
+		flush_block(mesh, block);
 	size_t begin = block->size;
 	frame_append_text(block, &message, 1);
 	if (lease != NULL)
