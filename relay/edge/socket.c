@@ -36,23 +36,20 @@
 /* Pings and pongs of one client. lws answers each ping by a write of its own, past all queues. */
 #define CONTROLS_PER_SECOND_MAX 100
 
-static void set_reading(struct socket *socket, bool on)
-{
-	if (socket->reading == on)
-		return;
-	socket->reading = on;
-	lws_rx_flow_control(socket->wsi, on ? 1 : 0);
-}
-
 /*
  * From here on its deadline runs, and the close frame of the peer must be read; but not the flood
  * that is in front of it: 100 MB a second, only to be thrown away, take all of this thread.
  */
 static void wait_for_end(struct socket *socket, enum socket_state state)
 {
+	bool reads = socket->close_code != CLOSE_FLOODING;
+
 	socket->state = (uint8_t)state;
 	deadlines_leave(socket);
-	set_reading(socket, socket->close_code != CLOSE_FLOODING);
+	if (socket->reading != reads) {
+		socket->reading = reads;
+		lws_rx_flow_control(socket->wsi, reads ? 1 : 0);
+	}
 }
 
 /* It counts as one of the node's from here on. */
@@ -154,7 +151,10 @@ void socket_cut(struct socket *socket)
 	if (socket->connection != NULL)
 		detach(socket, CLOSE_LOST, SLICE("the connection broke"));
 	wait_for_end(socket, SOCKET_LEFT);
-	set_reading(socket, true); /* lws lets nobody go whom it must not read */
+	if (!socket->reading) {
+		socket->reading = true; /* lws lets nobody go whom it must not read */
+		lws_rx_flow_control(socket->wsi, 1);
+	}
 	lws_set_timeout(socket->wsi, PENDING_TIMEOUT_USER_REASON_BASE, LWS_TO_KILL_ASYNC);
 	/* Its timers are looked at only after some event of its own. */
 	lws_cancel_service(socket->edge->lws);
@@ -292,7 +292,8 @@ static void port_read(struct socket *socket, bool on)
 {
 	if (socket->state != SOCKET_OPEN || socket->reading == on)
 		return;
-	set_reading(socket, on);
+	socket->reading = on;
+	lws_rx_flow_control(socket->wsi, on ? 1 : 0);
 	if (on)
 		deadlines_resume(socket);
 }
