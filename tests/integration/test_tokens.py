@@ -1,11 +1,13 @@
 """Who has a token comes in, as who the token says; nobody else does."""
 
+import json
+import random
 import time
 
 import pytest
 from websockets.exceptions import InvalidHandshake
 
-from harness.client import Place
+from harness.client import Place, fence
 
 CLIENT = {"aud": "client"}
 
@@ -84,6 +86,41 @@ async def test_the_claim_decides_about_the_mesh(start_guarded, issuer):
     for claims in ({}, {"team": []}, {"team": "no mesh"}, {"team": 7}):
         token = issuer.mint(**CLIENT, **claims)
         await refused(Place(relay, "red", token), 403, "insufficient_scope")
+
+
+TRIES, TRIES_AT_A_TIME = 100_000, 5000
+TYPES = ["broadcast", "direct", "stream", "ack", "turn_end", "presence", "heartbeat", "error", "x"]
+TARGETS = ["bob", "blue:bob", "{blue}:peer:bob", "relay:{blue}:peer:bob", "relay:{blue}:broadcast"]
+TARGETS += ["*", "helper", "bob *1", "{blue}:broadcast", "b\\u006fb", "../blue/bob", "bob\\u007d"]
+
+
+def a_try(dice):
+    """A message by which somebody of mesh red might hope to be heard in mesh blue."""
+    message = {"type": dice.choice(TYPES), "from": dice.choice(["alice"] * 3 + ["bob"])}
+    for member in ("to", "targetInstanceId", "mesh", "channel"):
+        if dice.random() < 0.6:
+            message[member] = dice.choice([*TARGETS, "blue"])
+    if dice.random() < 0.8:
+        message["data"] = {"mesh": "blue", "to": "bob", "agents": ["bob", "helper"], "team": "blue"}
+    return json.dumps(message).replace("\\\\", "\\")
+
+
+async def test_nothing_crosses_from_mesh_to_mesh(start_guarded, issuer):
+    """Whatever a message says: the mesh is that of the token."""
+    here, there = start_guarded(2, mesh_claim="team")
+    mallory = Place(here, "blue", issuer.mint(team="red", **CLIENT))
+    blue = Place(there, None, issuer.mint(subject="bob", team="blue", **CLIENT))
+    bob, carol = await blue.join("bob", agents=["helper"]), await blue.join("carol")
+    dice = random.Random(26)
+    for _ in range(TRIES // TRIES_AT_A_TIME):
+        alice = await mallory.join("alice")
+        for _ in range(TRIES_AT_A_TIME):
+            await alice.send_text(a_try(dice))
+        await alice.settle()
+        assert alice.all(type="error", from_="relay")
+        await alice.close()
+    await fence(carol, bob)
+    assert {message["from"] for message in bob.received} == {"carol", "relay"}
 
 
 async def test_ids_belong_to_subjects(start_guarded, issuer, mesh):
