@@ -57,6 +57,12 @@ void ip_print(const struct ip *ip, char text[static IP_TEXT_SIZE])
 		inet_ntop(AF_INET6, ip->bytes, text, IP_TEXT_SIZE);
 }
 
+bool ip_is_loopback(const struct ip *ip)
+{
+	return is_v4(ip) ? ip->bytes[sizeof(mapped)] == IN_LOOPBACKNET
+	                 : memcmp(ip->bytes, &in6addr_loopback, sizeof(ip->bytes)) == 0;
+}
+
 struct slice ip_site(const struct ip *ip)
 {
 	return (struct slice){(const char *)ip->bytes, is_v4(ip) ? sizeof(ip->bytes) : 8};

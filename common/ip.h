@@ -29,6 +29,9 @@ bool ip_from(const struct sockaddr *address, struct ip *ip);
 /* Writes an address that was mapped as IPv4, in the short form of RFC 5952. */
 void ip_print(const struct ip *ip, char text[static IP_TEXT_SIZE]);
 
+/* Is it of the machine itself: 127.0.0.0/8 or ::1? */
+bool ip_is_loopback(const struct ip *ip);
+
 /*
  * What one client can have of its own: a whole IPv4 address, of an IPv6 address the first 64 bits
  * (RFC 4291 section 2.5.4), since whoever has one has all of that network. Borrowed.

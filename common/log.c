@@ -21,6 +21,11 @@ void log_setup(enum log_level level, enum log_format format)
 	line_format = format;
 }
 
+bool log_is_on(enum log_level level)
+{
+	return level >= level_min;
+}
+
 static const char *level_name(enum log_level level)
 {
 	switch (level) {
@@ -124,7 +129,7 @@ void log_write(enum log_level level, const char *event, const struct log_field *
 {
 	static struct buffer line; /* kept: no allocation per line */
 
-	if (level < level_min)
+	if (!log_is_on(level))
 		return;
 	buffer_clear(&line);
 	append_time(&line, clock_wall_ms());

@@ -9,6 +9,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "common/text.h"
@@ -33,6 +34,9 @@ static inline struct log_field log_field_text(const char *key, struct slice text
 
 /* What is below the level is not written. Default: info, logfmt. */
 void log_setup(enum log_level level, enum log_format format);
+
+/* Is what has that level written? For what costs something to find out. */
+bool log_is_on(enum log_level level);
 
 void log_write(enum log_level level, const char *event, const struct log_field *fields,
                size_t count);

@@ -1,7 +1,6 @@
 #include "common/origin.h"
 
 #include <ctype.h>
-#include <strings.h>
 
 #include "common/ip.h"
 
@@ -10,11 +9,6 @@ struct origin {
 	struct slice host;
 	uint64_t port; /* 0: none is said, and the scheme has none */
 };
-
-static bool equal_in_any_case(struct slice a, struct slice b)
-{
-	return a.size == b.size && strncasecmp(a.data, b.data, a.size) == 0;
-}
 
 /* Is it one or more letters, digits, and what else is allowed? */
 static bool is_made_of(struct slice text, struct slice others)
@@ -54,9 +48,9 @@ static bool parse_authority(struct slice text, struct slice *host, uint64_t *por
 
 static uint64_t port_of_scheme(struct slice scheme)
 {
-	if (equal_in_any_case(scheme, SLICE("https")))
+	if (slice_equal_any_case(scheme, SLICE("https")))
 		return 443;
-	return equal_in_any_case(scheme, SLICE("http")) ? 80 : 0;
+	return slice_equal_any_case(scheme, SLICE("http")) ? 80 : 0;
 }
 
 /* Cuts "scheme://" off. */
@@ -109,7 +103,7 @@ static bool is_below(struct slice host, struct slice name)
 	if (host.size < name.size + 2)
 		return false;
 	const char *end = host.data + host.size - name.size;
-	return end[-1] == '.' && equal_in_any_case((struct slice){end, name.size}, name);
+	return end[-1] == '.' && slice_equal_any_case((struct slice){end, name.size}, name);
 }
 
 /*
@@ -122,7 +116,7 @@ static bool is_same(const struct origin *origin, struct slice header)
 	uint64_t port = port_of_scheme(origin->scheme);
 
 	return port != 0 && header.data != NULL && parse_authority(header, &host, &port) &&
-	       port == origin->port && equal_in_any_case(host, origin->host);
+	       port == origin->port && slice_equal_any_case(host, origin->host);
 }
 
 static bool is_meant(const struct origin *origin, struct slice pattern, struct slice host)
@@ -133,10 +127,10 @@ static bool is_meant(const struct origin *origin, struct slice pattern, struct s
 	if (slice_is(pattern, "same"))
 		return is_same(origin, host);
 	if (!parse_pattern(pattern, &meant, &below) || origin->port != meant.port ||
-	    !equal_in_any_case(origin->scheme, meant.scheme))
+	    !slice_equal_any_case(origin->scheme, meant.scheme))
 		return false;
 	return below ? is_below(origin->host, meant.host)
-	             : equal_in_any_case(origin->host, meant.host);
+	             : slice_equal_any_case(origin->host, meant.host);
 }
 
 bool origin_is_among(struct slice origin, struct slice patterns, struct slice host)

@@ -1,5 +1,28 @@
 #include "common/text.h"
 
+#include <strings.h>
+
+bool slice_equal_any_case(struct slice a, struct slice b)
+{
+	return a.size == b.size && strncasecmp(a.data, b.data, a.size) == 0;
+}
+
+static bool is_blank(char c)
+{
+	return c == ' ' || c == '\t';
+}
+
+struct slice slice_trim(struct slice slice)
+{
+	while (slice.size > 0 && is_blank(slice.data[0])) {
+		slice.data++;
+		slice.size--;
+	}
+	while (slice.size > 0 && is_blank(slice.data[slice.size - 1]))
+		slice.size--;
+	return slice;
+}
+
 bool slice_next_word(struct slice *list, struct slice *word)
 {
 	while (list->size > 0 && list->data[0] == ' ') {

@@ -38,10 +38,16 @@ static inline bool slice_is(struct slice slice, const char *text)
 	return slice_equal(slice, slice_of(text));
 }
 
+/* Letters of ASCII are equal in either case. */
+bool slice_equal_any_case(struct slice a, struct slice b);
+
 static inline bool slice_starts(struct slice slice, struct slice start)
 {
 	return slice.size >= start.size && memcmp(slice.data, start.data, start.size) == 0;
 }
+
+/* Without the spaces and tabs around it. */
+struct slice slice_trim(struct slice slice);
 
 /*
  * Takes the first word off a list, words being separated by any number of spaces.

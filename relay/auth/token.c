@@ -1,7 +1,5 @@
 #include "auth/token.h"
 
-#include <strings.h>
-
 #include "auth/members.h"
 #include "wire/json.h"
 
@@ -53,8 +51,7 @@ static bool is_type(struct slice raw)
 	if (!json_string(raw, unescaped, sizeof(unescaped), &type))
 		return false;
 	for (size_t i = 0; i < sizeof(types) / sizeof(*types); i++)
-		if (type.size == strlen(types[i]) &&
-		    strncasecmp(type.data, types[i], type.size) == 0)
+		if (slice_equal_any_case(type, slice_of(types[i])))
 			return true;
 	return false;
 }

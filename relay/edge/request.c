@@ -1,8 +1,5 @@
 #include "edge/request.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
-#include <strings.h>
 #include <sys/socket.h>
 
 /* lws keeps the names of headers that it does not know in lower case, with the colon. */
@@ -34,24 +31,12 @@ bool request_read(struct lws *wsi, struct request *request)
 	return true;
 }
 
-static struct slice trim(struct slice text)
-{
-	while (text.size > 0 && (*text.data == ' ' || *text.data == '\t')) {
-		text.data++;
-		text.size--;
-	}
-	while (text.size > 0 &&
-	       (text.data[text.size - 1] == ' ' || text.data[text.size - 1] == '\t'))
-		text.size--;
-	return text;
-}
-
 struct slice request_value(struct lws *wsi, enum lws_token_indexes token, int n)
 {
 	char *scratch = edge_of(wsi)->scratch;
 	int size = lws_hdr_copy_fragment(wsi, scratch, WRITE_BYTES_MAX, token, n);
 
-	return size < 0 ? (struct slice){0} : trim((struct slice){scratch, (size_t)size});
+	return size < 0 ? (struct slice){0} : slice_trim((struct slice){scratch, (size_t)size});
 }
 
 struct slice request_header(struct lws *wsi, enum lws_token_indexes token)
@@ -78,7 +63,7 @@ bool request_list_next(struct request_list *list, struct slice *item)
 	}
 	const char *comma = memchr(list->rest.data, ',', list->rest.size);
 	size_t size = comma != NULL ? (size_t)(comma - list->rest.data) : list->rest.size;
-	*item = trim((struct slice){list->rest.data, size});
+	*item = slice_trim((struct slice){list->rest.data, size});
 	if (comma != NULL)
 		size++;
 	list->rest.data += size;
@@ -89,11 +74,10 @@ bool request_list_next(struct request_list *list, struct slice *item)
 bool request_lists(struct lws *wsi, enum lws_token_indexes token, const char *name)
 {
 	struct request_list list = {.wsi = wsi, .token = token};
-	size_t name_size = strlen(name);
 	struct slice item;
 
 	while (request_list_next(&list, &item))
-		if (item.size == name_size && strncasecmp(item.data, name, name_size) == 0)
+		if (slice_equal_any_case(item, slice_of(name)))
 			return true;
 	return false;
 }
@@ -113,7 +97,7 @@ static bool mesh_of_header(struct lws *wsi, char name[NAME_MESH_BYTES_MAX], stru
 	int size = lws_hdr_custom_copy(wsi, scratch, WRITE_BYTES_MAX, MESH_HEADER,
 	                               sizeof(MESH_HEADER) - 1);
 
-	return size < 0 || take(trim((struct slice){scratch, (size_t)size}), name, mesh);
+	return size < 0 || take(slice_trim((struct slice){scratch, (size_t)size}), name, mesh);
 }
 
 /*
@@ -167,32 +151,22 @@ bool request_content_length(struct lws *wsi, uint64_t *length)
 	       slice_number(text, length);
 }
 
-static bool is_loopback(const struct sockaddr_storage *address)
+void request_peer(struct lws *wsi, struct ip *ip)
 {
-	const unsigned char *v4 = NULL;
+	struct sockaddr_storage address = {.ss_family = AF_UNSPEC};
+	socklen_t size = sizeof(address);
 
-	if (address->ss_family == AF_INET) {
-		v4 = (const unsigned char *)&((const struct sockaddr_in *)address)->sin_addr;
-	} else if (address->ss_family == AF_INET6) {
-		const struct in6_addr *v6 = &((const struct sockaddr_in6 *)address)->sin6_addr;
-		if (IN6_IS_ADDR_LOOPBACK(v6))
-			return true;
-		if (IN6_IS_ADDR_V4MAPPED(v6))
-			v4 = v6->s6_addr + 12;
-	}
-	return v4 != NULL && v4[0] == 127;
+	getpeername(lws_get_socket_fd(wsi), (struct sockaddr *)&address, &size);
+	if (!ip_from((struct sockaddr *)&address, ip))
+		*ip = (struct ip){0};
 }
 
 bool request_is_local(struct lws *wsi)
 {
-	struct sockaddr_storage address;
-	socklen_t size = sizeof(address);
+	struct ip ip;
 
-	memset(&address, 0, sizeof(address));
-	if (getpeername(lws_get_socket_fd(wsi), (struct sockaddr *)&address, &size) != 0 ||
-	    !is_loopback(&address))
-		return false;
-	return lws_hdr_total_length(wsi, WSI_TOKEN_X_FORWARDED_FOR) == 0 &&
+	request_peer(wsi, &ip);
+	return ip_is_loopback(&ip) && lws_hdr_total_length(wsi, WSI_TOKEN_X_FORWARDED_FOR) == 0 &&
 	       lws_hdr_custom_length(wsi, "forwarded:", 10) < 0 &&
 	       lws_hdr_total_length(wsi, WSI_TOKEN_HTTP_VIA) == 0;
 }

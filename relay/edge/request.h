@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include "common/ip.h"
 #include "edge/internal.h"
 #include "wire/name.h"
 
@@ -67,6 +68,9 @@ bool request_mesh(struct lws *wsi, char name[NAME_MESH_BYTES_MAX], struct slice 
 
 /* Length of the body: 0 without the header. Returns false if the header is no number. */
 bool request_content_length(struct lws *wsi, uint64_t *length);
+
+/* The other end of its connection: the client, or a proxy; :: if that is not known any more. */
+void request_peer(struct lws *wsi, struct ip *ip);
 
 /* Does it come from this machine, and not through a proxy on it? */
 bool request_is_local(struct lws *wsi);

@@ -52,12 +52,21 @@ static void wait_for_end(struct socket *socket, enum socket_state state)
 	}
 }
 
+static void log_opened(struct socket *socket, struct guest *guest)
+{
+	char address[IP_TEXT_SIZE];
+	struct ip ip;
+
+	visitor_ip(socket->wsi, &ip);
+	ip_print(&ip, address);
+	log_debug("connection_opened", LOG_NUMBER("connection", socket->number),
+	          LOG_SLICE("mesh", guest_mesh(guest)), LOG_TEXT("address", address));
+}
+
 /* It counts as one of the node's from here on. */
 static void enter(struct socket *socket, struct guest *guest)
 {
 	struct edge *edge = socket->edge;
-	char address[IP_TEXT_SIZE];
-	struct ip ip;
 
 	list_append(&edge->sockets, &socket->member);
 	edge->socket_count++;
@@ -67,10 +76,8 @@ static void enter(struct socket *socket, struct guest *guest)
 
 	socket->connection = hub_connect(edge->hub, guest_mesh(guest), guest_owner(guest), socket);
 	socket->number = connection_number(socket->connection);
-	visitor_ip(socket->wsi, &ip);
-	ip_print(&ip, address);
-	log_debug("connection_opened", LOG_NUMBER("connection", socket->number),
-	          LOG_SLICE("mesh", guest_mesh(guest)), LOG_TEXT("address", address));
+	if (log_is_on(LOG_LEVEL_DEBUG))
+		log_opened(socket, guest);
 	if (guest_is_idle(guest))
 		guest_leave(guest);
 	else

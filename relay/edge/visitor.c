@@ -1,7 +1,5 @@
 #include "edge/visitor.h"
 
-#include <sys/socket.h>
-
 #include "common/origin.h"
 #include "edge/request.h"
 
@@ -20,16 +18,6 @@ bool visitor_page_is_allowed(struct lws *wsi)
 	return origin_is_among((struct slice){copy, origin.size},
 	                       slice_of(edge_of(wsi)->settings.allowed_origins),
 	                       request_header(wsi, WSI_TOKEN_HOST));
-}
-
-static void peer_ip(struct lws *wsi, struct ip *ip)
-{
-	struct sockaddr_storage address = {.ss_family = AF_UNSPEC};
-	socklen_t size = sizeof(address);
-
-	getpeername(lws_get_socket_fd(wsi), (struct sockaddr *)&address, &size);
-	if (!ip_from((struct sockaddr *)&address, ip))
-		*ip = (struct ip){0};
 }
 
 /* All headers of the name are one list (RFC 9110 section 5.3). In the scratch of the edge. */
@@ -54,14 +42,10 @@ static struct slice take_last(struct slice *list)
 {
 	const char *comma = memrchr(list->data, ',', list->size);
 	const char *begin = comma != NULL ? comma + 1 : list->data;
-	const char *end = list->data + list->size;
+	struct slice last = {begin, (size_t)(list->data + list->size - begin)};
 
 	list->size = comma != NULL ? (size_t)(comma - list->data) : 0;
-	while (begin < end && (*begin == ' ' || *begin == '\t'))
-		begin++;
-	while (begin < end && (end[-1] == ' ' || end[-1] == '\t'))
-		end--;
-	return (struct slice){begin, (size_t)(end - begin)};
+	return slice_trim(last);
 }
 
 /* Some proxies add the port: 192.0.2.1:1234, [2001:db8::1]:1234. */
@@ -82,7 +66,7 @@ void visitor_ip(struct lws *wsi, struct ip *ip)
 	const struct networks *trusted = &edge_of(wsi)->trusted_proxies;
 	struct ip before;
 
-	peer_ip(wsi, ip);
+	request_peer(wsi, ip);
 	if (!networks_contain(trusted, ip))
 		return;
 	struct slice list = forwarded_for(wsi);

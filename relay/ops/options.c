@@ -7,11 +7,11 @@
  */
 #include "ops/options.h"
 
-#include <arpa/inet.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <string.h>
 
+#include "common/ip.h"
 #include "common/text.h"
 #include "ops/options_print.h"
 #include "ops/options_table.h"
@@ -260,18 +260,12 @@ static enum options_outcome read_port(struct parse *parse)
 	return OPTIONS_RUN;
 }
 
-static bool is_loopback(const char *host)
-{
-	struct in6_addr six;
-
-	if (strncmp(host, "127.", 4) == 0)
-		return true;
-	return inet_pton(AF_INET6, host, &six) == 1 && IN6_IS_ADDR_LOOPBACK(&six);
-}
-
 bool options_are_open(const struct options *options)
 {
-	return options->auth == OPTION_AUTH_NONE && !is_loopback(options->listen.host);
+	struct ip ip;
+
+	return options->auth == OPTION_AUTH_NONE &&
+	       !(ip_parse(slice_of(options->listen.host), &ip) && ip_is_loopback(&ip));
 }
 
 /* A profile that names a way to authenticate has decided it: the operator chose the profile. */

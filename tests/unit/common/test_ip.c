@@ -163,6 +163,24 @@ static void what_is_no_network(void **state)
 	assert_false(networks_parse(slice_of(many), &networks));
 }
 
+static void loopback(void **state)
+{
+	static const char *const no[] = {
+		"128.0.0.1", "126.255.255.255", "::", "::2", "::127.0.0.1", "fe80::1"};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(no) / sizeof(no[0]); i++) {
+		struct ip ip = ip_of(no[i]);
+		assert_false(ip_is_loopback(&ip));
+	}
+	for (const char *const *text = (const char *const[]){"127.0.0.1", "127.255.0.9", "::1",
+	                                                     "::ffff:127.0.0.1", NULL};
+	     *text != NULL; text++) {
+		struct ip ip = ip_of(*text);
+		assert_true(ip_is_loopback(&ip));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -170,6 +188,7 @@ int main(void)
 		cmocka_unit_test(what_is_no_address),
 		cmocka_unit_test(socket_addresses),
 		cmocka_unit_test(sites),
+		cmocka_unit_test(loopback),
 		cmocka_unit_test(networks),
 		cmocka_unit_test(what_is_no_network),
 	};

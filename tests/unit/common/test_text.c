@@ -79,6 +79,23 @@ static void numbers_do_not_wrap_around(void **state)
 	assert_false(slice_number(SLICE("184467440737095516150"), &number));
 }
 
+static void blanks_around_are_cut_off(void **state)
+{
+	(void)state;
+	assert_true(slice_is(slice_trim(SLICE(" \t a b\t ")), "a b"));
+	assert_true(slice_is(slice_trim(SLICE(" \t")), ""));
+	assert_true(slice_is(slice_trim(SLICE("\n")), "\n"));
+	assert_int_equal(slice_trim((struct slice){0}).size, 0);
+}
+
+static void letters_are_equal_in_any_case(void **state)
+{
+	(void)state;
+	assert_true(slice_equal_any_case(SLICE("WebSocket"), SLICE("websockeT")));
+	assert_false(slice_equal_any_case(SLICE("websocket"), SLICE("websockets")));
+	assert_false(slice_equal_any_case(SLICE("a@"), SLICE("a`")));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -86,6 +103,8 @@ int main(void)
 		cmocka_unit_test(start_may_not_be_longer),
 		cmocka_unit_test(words_are_taken_off_one_by_one),
 		cmocka_unit_test(no_words_in_nothing),
+		cmocka_unit_test(blanks_around_are_cut_off),
+		cmocka_unit_test(letters_are_equal_in_any_case),
 		cmocka_unit_test(numbers_are_all_of_the_slice),
 		cmocka_unit_test(numbers_do_not_wrap_around),
 	};
