@@ -161,8 +161,9 @@ class TestPings:
         assert sent < 64 << 20  # what the kernel takes
 
 
-def test_an_idle_node_sleeps(node):
+def test_an_idle_node_sleeps(start):
     """No timer runs for nobody: an idle microVM must cost next to nothing."""
+    node = start()
 
     def switches():
         with open(f"/proc/{node.process.pid}/status") as status:
