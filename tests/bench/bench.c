@@ -5,9 +5,10 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 
 #include "bench/scenario.h"
-#include "common/buffer.h"
+#include "bench/speech.h"
 
 static const struct {
 	const char *name;
@@ -17,14 +18,22 @@ static const struct {
 	{"fanout", scenario_fanout},
 };
 
+static const struct speech *const speeches[] = {
+	&speech_relay, &speech_nats, &speech_nchan, &speech_centrifugo, &speech_raw,
+};
+
 static const char usage[] =
-	"Usage: bench direct|fanout --nodes PORT,PORT [--name value]...\n"
+	"Usage: bench direct|fanout --nodes HOST:PORT,HOST:PORT [--name value]...\n"
+	"  --server NAME         what it is: relay (default), nats, nchan, centrifugo or raw\n"
 	"  --process NAME:PID    whose CPU time counts; repeatable\n"
+	"  --json yes            print one line of JSON\n"
 	"  --senders N           direct: pairs; fanout: peers on node 1 (default 1)\n"
 	"  --receivers N         fanout: peers on node 2 (default 1000)\n"
 	"  --bytes N             per message (default 200)\n"
 	"  --rate N              messages a second, of all senders together\n"
-	"  --window N            without a rate: messages under way, of each sender (default 32)\n"
+	"  --window N            fanout without a rate: messages under way, of each sender (default 32)\n"
+	"  --in-flight N         direct without a rate: messages under way, of each pair (default 1)\n"
+	"  --opening N           peers that are let in at the same time (default 64)\n"
 	"  --seconds N           measured (default 10)\n"
 	"  --warm-up-seconds N   before that (default 2)";
 
@@ -33,11 +42,13 @@ static const struct {
 	size_t offset; /* in struct bench */
 	uint64_t least, most;
 } numbers[] = {
-	{"--senders", offsetof(struct bench, senders), 1, 64},
+	{"--senders", offsetof(struct bench, senders), 1, 5000},
 	{"--receivers", offsetof(struct bench, receivers), 1, 50000},
 	{"--bytes", offsetof(struct bench, bytes), 1, 1 << 20},
 	{"--rate", offsetof(struct bench, rate), 1, 1000000},
 	{"--window", offsetof(struct bench, window), 1, 10000},
+	{"--in-flight", offsetof(struct bench, in_flight), 1, 10000},
+	{"--opening", offsetof(struct bench, opening), 1, 1000},
 	{"--seconds", offsetof(struct bench, seconds), 1, 3600},
 	{"--warm-up-seconds", offsetof(struct bench, warm_up_seconds), 0, 3600},
 };
@@ -51,22 +62,39 @@ static uint64_t number(struct slice text, uint64_t least, uint64_t most)
 	return value;
 }
 
-static struct sockaddr_in node(struct slice port)
+/* "127.0.0.1:8081" */
+static struct sockaddr_in node(const char *text, size_t size)
 {
-	return (struct sockaddr_in){
-		.sin_family = AF_INET,
-		.sin_port = htons((uint16_t)number(port, 1, UINT16_MAX)),
-		.sin_addr.s_addr = htonl(INADDR_LOOPBACK),
-	};
+	struct sockaddr_in address = {.sin_family = AF_INET};
+	const char *colon = memchr(text, ':', size);
+	char host[INET_ADDRSTRLEN];
+
+	if (colon == NULL)
+		die("%.*s is not HOST:PORT", (int)size, text);
+	snprintf(host, sizeof(host), "%.*s", (int)(colon - text), text);
+	if (inet_pton(AF_INET, host, &address.sin_addr) != 1)
+		die("%s is not an IPv4 address", host);
+	address.sin_port = htons((uint16_t)number(
+		(struct slice){colon + 1, size - (size_t)(colon + 1 - text)}, 1, UINT16_MAX));
+	return address;
 }
 
-/* "8081,8082" */
+/* "127.0.0.1:8081,127.0.0.1:8082", or one that is both */
 static void read_nodes(struct bench *bench, const char *text)
 {
 	size_t comma = strcspn(text, ",");
+	const char *second = text[comma] == ',' ? text + comma + 1 : text;
 
-	bench->nodes[0] = node((struct slice){text, comma});
-	bench->nodes[1] = node(slice_of(text + comma + (text[comma] == ',')));
+	bench->nodes[0] = node(text, comma);
+	bench->nodes[1] = node(second, strlen(second));
+}
+
+static const struct speech *find_speech(const char *name)
+{
+	for (size_t i = 0; i < sizeof(speeches) / sizeof(speeches[0]); i++)
+		if (strcmp(name, speeches[i]->name) == 0)
+			return speeches[i];
+	die("there is no server %s\n%s", name, usage);
 }
 
 /* "node1:1234" */
@@ -87,6 +115,14 @@ static void read_option(struct bench *bench, const char *name, char *value)
 		read_nodes(bench, value);
 		return;
 	}
+	if (strcmp(name, "--server") == 0) {
+		bench->speech = find_speech(value);
+		return;
+	}
+	if (strcmp(name, "--json") == 0) {
+		bench->json = strcmp(value, "yes") == 0;
+		return;
+	}
 	if (strcmp(name, "--process") == 0) {
 		read_process(&bench->processes, value);
 		return;
@@ -101,42 +137,36 @@ static void read_option(struct bench *bench, const char *name, char *value)
 	die("there is no option %s\n%s", name, usage);
 }
 
-void peer_join(struct client *client, const char *id)
+/* One socket is one file. */
+static void allow_many_files(void)
 {
-	struct buffer text = {.size = 0};
+	struct rlimit limit;
 
-	client_send(
-		client,
-		SLICE("{\"type\":\"capabilities\",\"data\":{\"accept\":[\"events\",\"roster\"]}}"));
-	buffer_printf(
-		&text,
-		"{\"type\":\"presence\",\"from\":\"%s\",\"data\":{\"agents\":[]},\"timestamp\":1760000000123}",
-		id);
-	client_send(client, buffer_slice(&text));
-	buffer_fini(&text);
-}
-
-void peer_check(struct slice message)
-{
-	if (slice_starts(message, SLICE("{\"type\":\"error\"")))
-		die("the relay said %.*s", SLICE_ARGS(message));
+	getrlimit(RLIMIT_NOFILE, &limit);
+	limit.rlim_cur = limit.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 int main(int argc, char **argv)
 {
-	struct bench bench = {.senders = 1,
+	struct bench bench = {.speech = &speech_relay,
+	                      .senders = 1,
 	                      .receivers = 1000,
 	                      .bytes = 200,
 	                      .window = 32,
+	                      .in_flight = 1,
+	                      .opening = 64,
 	                      .seconds = 10,
 	                      .warm_up_seconds = 2};
 
 	if (argc < 2 || argc % 2 != 0)
 		die("a scenario, then names and values\n%s", usage);
+	bench.scenario = argv[1];
 	for (int i = 2; i < argc; i += 2)
 		read_option(&bench, argv[i], argv[i + 1]);
 	if (bench.nodes[0].sin_port == 0)
 		die("--nodes is missing\n%s", usage);
+	allow_many_files();
 	prctl(PR_SET_TIMERSLACK, 1); /* the kernel's 50 us would count as latency */
 
 	for (size_t i = 0; i < sizeof(scenarios) / sizeof(scenarios[0]); i++) {

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "bench/net.h"
@@ -38,18 +39,37 @@ struct cpu cpu_read(const struct processes *processes)
 	return cpu;
 }
 
-double cpu_print(const struct processes *processes, const struct cpu *begin, const struct cpu *end)
+double cpu_sum(const struct processes *processes, const struct cpu *begin, const struct cpu *end)
 {
 	double sum = 0;
 
 	for (size_t i = 0; i < processes->count; i++)
 		sum += end->seconds[i] - begin->seconds[i];
-	printf("%.2f CPU-s", sum);
-	for (size_t i = 0; i < processes->count; i++)
-		printf("%s%s %.2f", i == 0 ? " (" : ", ", processes->list[i].name,
-		       end->seconds[i] - begin->seconds[i]);
-	printf("%s", processes->count > 0 ? ")" : "");
 	return sum;
+}
+
+double cpu_own(void)
+{
+	struct timespec used;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
+	return (double)used.tv_sec + (double)used.tv_nsec / 1e9;
+}
+
+void stretch_begin(struct stretch *stretch, const struct processes *processes, uint64_t count)
+{
+	stretch->begin = cpu_read(processes);
+	stretch->own_cpu_seconds = -cpu_own();
+	stretch->seconds = -(double)net_now() / 1e9;
+	stretch->count = count;
+}
+
+void stretch_end(struct stretch *stretch, const struct processes *processes, uint64_t count)
+{
+	stretch->end = cpu_read(processes);
+	stretch->own_cpu_seconds += cpu_own();
+	stretch->seconds += (double)net_now() / 1e9;
+	stretch->count = count - stretch->count;
 }
 
 void samples_add(struct samples *samples, uint64_t ns)
@@ -74,18 +94,15 @@ static int compare(const void *a, const void *b)
 	return left < right ? -1 : left > right;
 }
 
-void samples_print(struct samples *samples)
+void samples_sort(struct samples *samples)
 {
-	static const double shares[] = {0.5, 0.9, 0.99, 0.999, 1};
-	static const char *const names[] = {"p50", "p90", "p99", "p99.9", "max"};
+	if (samples->count > 0)
+		qsort(samples->ns, samples->count, sizeof(uint64_t), compare);
+}
 
+double samples_share(const struct samples *samples, double share)
+{
 	if (samples->count == 0)
-		die("nothing was measured");
-	qsort(samples->ns, samples->count, sizeof(uint64_t), compare);
-	for (size_t i = 0; i < 5; i++) {
-		size_t at = (size_t)(shares[i] * (double)(samples->count - 1));
-
-		printf("%s%s %.2f", i == 0 ? "" : ", ", names[i], (double)samples->ns[at] / 1e6);
-	}
-	printf(" ms");
+		return 0;
+	return (double)samples->ns[(size_t)(share * (double)(samples->count - 1))] / 1e6;
 }

@@ -4,7 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define PROCESSES_MAX 8
+#define PROCESSES_MAX 16
 
 struct process {
 	const char *name;
@@ -23,8 +23,23 @@ struct cpu {
 
 struct cpu cpu_read(const struct processes *processes);
 
-/* Prints " = 1.23 CPU-s (node1 0.50, redis 0.73)" of the time between, and returns the sum. */
-double cpu_print(const struct processes *processes, const struct cpu *begin, const struct cpu *end);
+/* The sum over all processes of the time between. */
+double cpu_sum(const struct processes *processes, const struct cpu *begin, const struct cpu *end);
+
+/* CPU time that the generator itself has used, in seconds. */
+double cpu_own(void);
+
+/* A stretch of time, what was done in it, and what CPU it took. */
+struct stretch {
+	uint64_t count;
+	double seconds;
+	double own_cpu_seconds;
+	struct cpu begin, end;
+};
+
+/* `count` is what was done before. */
+void stretch_begin(struct stretch *stretch, const struct processes *processes, uint64_t count);
+void stretch_end(struct stretch *stretch, const struct processes *processes, uint64_t count);
 
 /* Zeroed memory is an empty set of latencies. */
 struct samples {
@@ -35,5 +50,8 @@ struct samples {
 void samples_add(struct samples *samples, uint64_t ns);
 void samples_fini(struct samples *samples);
 
-/* Prints "p50 0.21 ms, p90 ..., max 3.00 ms". */
-void samples_print(struct samples *samples);
+/* Must come before samples_share(), and after the last was added. */
+void samples_sort(struct samples *samples);
+
+/* The latency that the share, 0 to 1, of all does not exceed, in ms; 0 of an empty set. */
+double samples_share(const struct samples *samples, double share);

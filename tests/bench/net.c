@@ -12,16 +12,15 @@
 
 #include "common/buffer.h"
 #include "common/memory.h"
-#include "websocket.h"
 
 #define READ_BYTES (256 * 1024)
 #define EVENTS 256
 
 struct client {
 	struct net *net;
-	client_message *message;
+	const struct client_events *events;
 	void *context;
-	int fd;
+	int fd; /* -1: lost */
 	bool upgraded;
 	bool dirty;            /* in net->dirty */
 	bool waiting;          /* for the socket to take more */
@@ -76,7 +75,8 @@ void net_destroy(struct net *net)
 	for (size_t i = 0; i < net->client_count; i++) {
 		struct client *client = net->clients[i];
 
-		close(client->fd);
+		if (client->fd >= 0)
+			close(client->fd);
 		buffer_fini(&client->in);
 		buffer_fini(&client->partial);
 		buffer_fini(&client->out);
@@ -86,6 +86,25 @@ void net_destroy(struct net *net)
 	free(net->clients);
 	free(net->dirty);
 	free(net);
+}
+
+static void lose(struct client *client, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+/* Tells the owner once. What is still to be sent or read is forgotten. */
+static void lose(struct client *client, const char *format, ...)
+{
+	char why[256];
+	va_list arguments;
+
+	if (client->fd < 0)
+		return;
+	va_start(arguments, format);
+	vsnprintf(why, sizeof(why), format, arguments);
+	va_end(arguments);
+	close(client->fd);
+	client->fd = -1;
+	client->events->lost(client->context, why);
 }
 
 static void watch(struct client *client, int operation)
@@ -108,13 +127,16 @@ static void flush(struct client *client)
 {
 	bool waiting = false;
 
-	if (!client->upgraded) /* RFC 6455 section 4.1: nothing before the answer */
+	if (!client->upgraded ||
+	    client->fd < 0) /* RFC 6455 section 4.1: nothing before the answer */
 		return;
 	while (client->sent < client->out.size) {
 		ssize_t n = send(client->fd, client->out.data + client->sent,
 		                 client->out.size - client->sent, MSG_NOSIGNAL);
-		if (n < 0 && errno != EAGAIN)
-			die("send: %s", strerror(errno));
+		if (n < 0 && errno != EAGAIN) {
+			lose(client, "send: %s", strerror(errno));
+			return;
+		}
 		waiting = n < 0;
 		if (waiting)
 			break;
@@ -130,37 +152,39 @@ static void flush(struct client *client)
 	}
 }
 
-static void send_frame(struct client *client, enum websocket_opcode opcode, struct slice payload)
+void client_send(struct client *client, enum websocket_opcode opcode, struct slice message)
 {
-	websocket_append_frame(&client->out, opcode, payload);
+	if (client->fd < 0)
+		return;
+	websocket_append_frame(&client->out, opcode, message);
 	mark_dirty(client);
 }
 
-void client_send(struct client *client, struct slice text)
+static int open_socket(const struct sockaddr_in *node, struct slice request)
 {
-	send_frame(client, WEBSOCKET_TEXT, text);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1;
+
+	if (fd < 0 || connect(fd, (const struct sockaddr *)node, sizeof(*node)) != 0)
+		die("port %u: %s", ntohs(node->sin_port), strerror(errno));
+	if (send(fd, request.data, request.size, MSG_NOSIGNAL) != (ssize_t)request.size)
+		die("send: %s", strerror(errno));
+	fcntl(fd, F_SETFL, O_NONBLOCK);
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	return fd;
 }
 
-struct client *net_connect(struct net *net, const struct sockaddr_in *node, client_message *message,
-                           void *context)
+struct client *net_connect(struct net *net, const struct sockaddr_in *node, const char *target,
+                           const struct client_events *events, void *context)
 {
 	struct buffer request = {.size = 0};
 	struct client *client = mem_zero(sizeof(*client));
-	int on = 1;
 
 	client->net = net;
-	client->message = message;
+	client->events = events;
 	client->context = context;
-	client->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (client->fd < 0 ||
-	    connect(client->fd, (const struct sockaddr *)node, sizeof(*node)) != 0)
-		die("port %u: %s", ntohs(node->sin_port), strerror(errno));
-	websocket_append_request(&request, "/ws");
-	if (send(client->fd, request.data, request.size, MSG_NOSIGNAL) != (ssize_t)request.size)
-		die("send: %s", strerror(errno));
+	websocket_append_request(&request, target);
+	client->fd = open_socket(node, buffer_slice(&request));
 	buffer_fini(&request);
-	fcntl(client->fd, F_SETFL, O_NONBLOCK);
-	setsockopt(client->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 
 	size_t places = ++net->client_count * sizeof(struct client *);
 	net->clients = mem_resize(net->clients, places);
@@ -170,42 +194,55 @@ struct client *net_connect(struct net *net, const struct sockaddr_in *node, clie
 	return client;
 }
 
+static void handle_part(struct client *client, const struct websocket_frame *frame)
+{
+	if (frame->opcode != WEBSOCKET_CONTINUATION && client->partial.size > 0) {
+		lose(client, "a message begins within another");
+		return;
+	}
+	if (frame->last && client->partial.size == 0) {
+		client->events->message(client->context, frame->payload);
+		return;
+	}
+	buffer_append(&client->partial, frame->payload);
+	if (frame->last) {
+		client->events->message(client->context, buffer_slice(&client->partial));
+		buffer_clear(&client->partial);
+	}
+}
+
+static void handle_close(struct client *client, struct slice payload)
+{
+	if (payload.size < 2)
+		lose(client, "the server closed a connection without a code");
+	else
+		lose(client, "the server closed a connection: %d %.*s",
+		     (uint8_t)payload.data[0] << 8 | (uint8_t)payload.data[1],
+		     (int)payload.size - 2, payload.data + 2);
+}
+
 static void handle_frame(struct client *client, const struct websocket_frame *frame)
 {
-	struct slice payload = frame->payload;
-
-	if (frame->masked)
-		die("a masked frame");
-	switch (frame->opcode) {
-	case WEBSOCKET_TEXT:
-		if (client->partial.size > 0)
-			die("a message begins within another");
-		if (frame->last) {
-			client->message(client, client->context, payload);
-			return;
-		}
-		buffer_append(&client->partial, payload);
+	if (frame->masked) {
+		lose(client, "a masked frame");
 		return;
+	}
+	switch (frame->opcode) {
 	case WEBSOCKET_CONTINUATION:
-		buffer_append(&client->partial, payload);
-		if (frame->last) {
-			client->message(client, client->context, buffer_slice(&client->partial));
-			buffer_clear(&client->partial);
-		}
+	case WEBSOCKET_TEXT:
+	case WEBSOCKET_BINARY:
+		handle_part(client, frame);
 		return;
 	case WEBSOCKET_PING:
-		send_frame(client, WEBSOCKET_PONG, payload);
+		client_send(client, WEBSOCKET_PONG, frame->payload);
 		return;
 	case WEBSOCKET_PONG:
 		return;
 	case WEBSOCKET_CLOSE:
-		if (payload.size < 2)
-			die("the relay closed a connection without a code");
-		die("the relay closed a connection: %d %.*s",
-		    (uint8_t)payload.data[0] << 8 | (uint8_t)payload.data[1], (int)payload.size - 2,
-		    payload.data + 2);
+		handle_close(client, frame->payload);
+		return;
 	}
-	die("a frame with opcode %d", (int)frame->opcode);
+	lose(client, "a frame with opcode %d", (int)frame->opcode);
 }
 
 static size_t handle_answer(struct client *client, struct slice bytes)
@@ -213,11 +250,12 @@ static size_t handle_answer(struct client *client, struct slice bytes)
 	int status;
 	size_t size = websocket_read_answer(bytes, &status);
 
-	if (size > 0 && status != 101)
-		die("no upgrade: %.*s", (int)strcspn(bytes.data, "\r"), bytes.data);
-	if (size > 0) {
+	if (size > 0 && status != 101) {
+		lose(client, "no upgrade: %.*s", (int)strcspn(bytes.data, "\r"), bytes.data);
+	} else if (size > 0) {
 		client->upgraded = true;
 		mark_dirty(client);
+		client->events->upgraded(client->context);
 	}
 	return size;
 }
@@ -227,7 +265,7 @@ static size_t handle_bytes(struct client *client, struct slice bytes)
 {
 	size_t done = 0;
 
-	for (;;) {
+	while (client->fd >= 0) {
 		struct slice rest = {bytes.data + done, bytes.size - done};
 		bool upgraded = client->upgraded;
 		struct websocket_frame frame;
@@ -235,11 +273,12 @@ static size_t handle_bytes(struct client *client, struct slice bytes)
 			upgraded ? websocket_read_frame(rest, &frame) : handle_answer(client, rest);
 
 		if (size == 0)
-			return done;
+			break;
 		if (upgraded)
 			handle_frame(client, &frame);
 		done += size;
 	}
+	return done;
 }
 
 static void receive(struct client *client)
@@ -249,8 +288,11 @@ static void receive(struct client *client)
 
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
-	if (n <= 0)
-		die("the relay dropped a connection: %s", n == 0 ? "end of file" : strerror(errno));
+	if (n <= 0) {
+		lose(client, "the server dropped a connection: %s",
+		     n == 0 ? "end of file" : strerror(errno));
+		return;
+	}
 
 	struct slice bytes = {received, (size_t)n};
 	if (client->in.size > 0) {
@@ -287,7 +329,7 @@ void net_turn(struct net *net, uint64_t until_ns)
 
 		if (events[i].events & EPOLLOUT)
 			flush(client);
-		if (events[i].events & ~(uint32_t)EPOLLOUT)
+		if (events[i].events & ~(uint32_t)EPOLLOUT && client->fd >= 0)
 			receive(client);
 	}
 }

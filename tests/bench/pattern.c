@@ -8,7 +8,6 @@ void pattern_init(struct pattern *pattern, const char *type, const char *from, c
                   size_t bytes)
 {
 	static const char middle[] = "\",\"padding\":\"";
-	static const char end[] = "\"},\"timestamp\":1760000000123}";
 	struct buffer *text = &pattern->text;
 
 	*pattern = (struct pattern){.digits_at = 0};
@@ -18,9 +17,9 @@ void pattern_init(struct pattern *pattern, const char *type, const char *from, c
 	buffer_printf(text, "\"data\":{\"sequence\":\"");
 	pattern->digits_at = text->size;
 	buffer_printf(text, "%0*u%s", DIGITS, 0u, middle);
-	while (text->size + sizeof(end) - 1 < bytes)
+	while (text->size + sizeof(PATTERN_END) - 1 < bytes)
 		buffer_append(text, SLICE("x"));
-	buffer_append(text, SLICE(end));
+	buffer_append(text, SLICE(PATTERN_END));
 }
 
 void pattern_fini(struct pattern *pattern)

@@ -1,11 +1,15 @@
 /*
  * Messages that are alike but for a sequence number, so that a receiver can check every byte.
  *
- * The relay forwards what it got; a message that carries `from` comes out as it went in.
+ * They are the relay's, and the same for every server. The relay forwards what it got; a message
+ * that carries `from` comes out as it went in.
  */
 #pragma once
 
 #include "common/buffer.h"
+
+/* What every message ends with, and nothing else of it contains. */
+#define PATTERN_END "\"},\"timestamp\":1760000000123}"
 
 struct pattern {
 	struct buffer text;

@@ -7,26 +7,29 @@
 #include "bench/measure.h"
 #include "bench/net.h"
 
+#define NS 1000000000 /* nanoseconds in a second */
+
+struct speech;
+
 /* From the command line. */
 struct bench {
-	struct sockaddr_in nodes[2];
-	struct processes processes; /* whose CPU time counts */
+	const char *scenario;
+	const struct speech *speech; /* of the server */
+	struct sockaddr_in nodes[2]; /* may be the same */
+	struct processes processes;  /* whose CPU time counts */
+	bool json;                   /* print one line of it, nothing for people */
 	uint64_t senders;
 	uint64_t receivers;
-	uint64_t bytes;  /* per message */
-	uint64_t rate;   /* messages a second, open loop; 0: closed loop */
-	uint64_t window; /* messages under way per sender, closed loop */
+	uint64_t bytes;     /* per message */
+	uint64_t rate;      /* messages a second, open loop; 0: closed loop */
+	uint64_t window;    /* messages under way per sender, closed loop */
+	uint64_t in_flight; /* messages under way per pair, closed loop */
+	uint64_t opening;   /* peers that are being let in at the same time */
 	uint64_t seconds;
 	uint64_t warm_up_seconds;
 };
 
-/* Joins a mesh as `id`; without repeats of presences, and with its roster in one message. */
-void peer_join(struct client *client, const char *id);
-
-/* Ends the program if the message is an error of the relay's. Others that are not ours are ignored. */
-void peer_check(struct slice message);
-
-/* Round trips between pairs of peers on different nodes, at a fixed rate. */
+/* Messages between pairs of peers on different nodes. */
 void scenario_direct(const struct bench *bench);
 
 /* Broadcasts from senders on node 1 to receivers on node 2. */

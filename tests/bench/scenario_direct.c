@@ -1,122 +1,165 @@
 /*
- * Open loop: message i is due at a fixed time, whatever became of those before, and its latency
- * counts from then. So a stall is paid for by all messages that it delayed, also by those that the
+ * Pairs of peers on different nodes: one asks, the other answers with the same number, and each must
+ * hear all of the other, once, in order and to the byte.
+ *
+ * Closed loop: an answer is followed by the next question; both count. Open loop (a rate): question i
+ * is due at a fixed time, whatever became of those before, and the latency, there and back, counts
+ * from then. So a stall is paid for by all questions that it delayed, also by those that the
  * generator sent late (no "coordinated omission").
  */
-#include <assert.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "bench/pattern.h"
-#include "bench/scenario.h"
+#include "bench/report.h"
+#include "bench/speech.h"
 #include "common/memory.h"
 
 #define PROBE_NS 100000000
-#define NS 1000000000
+#define READY_SECONDS 30
+#define STALL_SECONDS 10
+#define PROBE UINT32_MAX /* the number of the messages by which a pair meets */
 
 struct direct {
 	const struct bench *bench;
+	struct crowd crowd;
 	struct pair *pairs;
-	struct samples samples, late;
-	uint64_t begin_ns;   /* when message 0 is due */
-	uint64_t period_ns;  /* from one to the next */
-	uint64_t measure_ns; /* what is due before is warm-up */
-	uint64_t answered;
+	struct report report;
+	uint64_t begin_ns;           /* when question 0 is due */
+	uint64_t period_ns;          /* from one to the next */
+	uint64_t measure_ns, end_ns; /* what is due between counts */
+	uint64_t asked, answered;    /* by all pairs */
+	uint64_t messages;           /* that arrived, questions and answers */
+	bool stopped;                /* closed loop: no answer is followed by a question any more */
 	size_t ready;
+};
+
+struct partner {
+	struct peer peer; /* first: a peer is a partner */
+	struct pair *pair;
+	struct pattern pattern; /* what it says */
+	uint32_t next;          /* the number that it must hear next */
 };
 
 struct pair {
 	struct direct *direct;
-	struct client *asker, *answerer;
-	struct pattern probe, probe_answer, question, answer;
-	uint32_t questions, answers; /* the next ones expected */
+	struct partner asker, answerer;
+	uint32_t asked;
 	bool ready;
 };
 
-static uint64_t due_ns(const struct direct *direct, uint64_t message)
+static uint64_t due_ns(const struct direct *direct, uint64_t question)
 {
-	return direct->begin_ns + message * direct->period_ns;
+	return direct->begin_ns + question * direct->period_ns;
 }
 
-static void on_answer(struct client *client, void *context, struct slice message)
+static void ask(struct pair *pair)
 {
-	struct pair *pair = context;
+	pair->direct->asked++;
+	peer_say(&pair->asker.peer, pattern_write(&pair->asker.pattern, pair->asked++));
+}
+
+/* Returns false if it must not count. */
+static bool check(struct partner *partner, uint32_t sequence)
+{
+	struct crowd *crowd = &partner->pair->direct->crowd;
+
+	if (sequence < partner->next || sequence >= partner->pair->asked) {
+		crowd_fault(crowd, &crowd->duplicates, "%s got message %u instead of %u",
+		            partner->peer.name, sequence, partner->next);
+		return false;
+	}
+	for (; partner->next < sequence; partner->next++)
+		crowd_fault(crowd, &crowd->gaps, "%s got message %u instead of %u",
+		            partner->peer.name, sequence, partner->next);
+	partner->next++;
+	partner->pair->direct->messages++;
+	return true;
+}
+
+static void on_answer(struct peer *peer, struct slice message)
+{
+	struct partner *asker = (struct partner *)peer;
+	struct pair *pair = asker->pair;
 	struct direct *direct = pair->direct;
 	uint32_t sequence;
 
-	(void)client;
-	if (pattern_read(&pair->answer, message, &sequence)) {
-		if (sequence != pair->answers++)
-			die("answer %u came instead of %u", sequence, pair->answers - 1);
-		uint64_t due = due_ns(direct, (uint64_t)sequence * direct->bench->senders +
-		                                      (uint64_t)(pair - direct->pairs));
-		if (due >= direct->measure_ns)
-			samples_add(&direct->samples, net_now() - due);
-		direct->answered++;
-	} else if (pattern_read(&pair->probe_answer, message, &sequence)) {
+	if (!pattern_read(&pair->answerer.pattern, message, &sequence))
+		return;
+	if (sequence == PROBE) {
 		direct->ready += !pair->ready;
 		pair->ready = true;
-	} else if (pair->ready) {
-		peer_check(message); /* until then the answerer may not be there yet */
+		return;
 	}
+	if (!check(asker, sequence))
+		return;
+	direct->answered++;
+	if (direct->bench->rate == 0) {
+		if (!direct->stopped)
+			ask(pair);
+		return;
+	}
+	uint64_t due = due_ns(direct, (uint64_t)sequence * direct->bench->senders +
+	                                      (uint64_t)(pair - direct->pairs));
+	if (due >= direct->measure_ns && due < direct->end_ns)
+		samples_add(&direct->report.latencies, net_now() - due);
 }
 
-static void on_question(struct client *client, void *context, struct slice message)
+static void on_question(struct peer *peer, struct slice message)
 {
-	struct pair *pair = context;
+	struct partner *answerer = (struct partner *)peer;
 	uint32_t sequence;
 
-	if (pattern_read(&pair->question, message, &sequence)) {
-		if (sequence != pair->questions++)
-			die("question %u came instead of %u", sequence, pair->questions - 1);
-		client_send(client, pattern_write(&pair->answer, sequence));
-	} else if (pattern_read(&pair->probe, message, &sequence)) {
-		client_send(client, pattern_write(&pair->probe_answer, sequence));
-	} else {
-		peer_check(message);
-	}
+	if (pattern_read(&answerer->pair->asker.pattern, message, &sequence) &&
+	    (sequence == PROBE || check(answerer, sequence)))
+		peer_say(peer, pattern_write(&answerer->pattern, sequence));
 }
 
-static void pair_open(struct direct *direct, struct net *net, size_t number)
+static void prepare(struct pair *pair, struct partner *partner, size_t number)
 {
-	struct pair *pair = &direct->pairs[number];
-	size_t bytes = direct->bench->bytes;
-	char asker[32], answerer[32];
+	const struct direct *direct = pair->direct;
+	char name[NAME_BYTES], other[NAME_BYTES];
 
-	snprintf(asker, sizeof(asker), "asker-%04zu", number);
-	snprintf(answerer, sizeof(answerer), "answerer-%04zu", number);
+	partner->pair = pair;
+	crowd_name(&direct->crowd, number, name);
+	crowd_name(&direct->crowd, number ^ 1, other);
+	pattern_init(&partner->pattern, "direct", name, other, direct->bench->bytes);
+}
+
+static void pair_open(struct direct *direct, size_t i)
+{
+	struct pair *pair = &direct->pairs[i];
+
 	pair->direct = direct;
-	pattern_init(&pair->probe, "direct", asker, answerer, 0);
-	pattern_init(&pair->probe_answer, "direct", answerer, asker, 0);
-	pattern_init(&pair->question, "direct", asker, answerer, bytes);
-	pattern_init(&pair->answer, "direct", answerer, asker, bytes);
-	pair->asker = net_connect(net, &direct->bench->nodes[0], on_answer, pair);
-	pair->answerer = net_connect(net, &direct->bench->nodes[1], on_question, pair);
-	peer_join(pair->asker, asker);
-	peer_join(pair->answerer, answerer);
+	prepare(pair, &pair->asker, 2 * i);
+	prepare(pair, &pair->answerer, 2 * i + 1);
+	peer_open(&pair->asker.peer, &direct->crowd, 0, PEER_PARTNER, 2 * i, on_answer);
+	peer_open(&pair->answerer.peer, &direct->crowd, 1, PEER_PARTNER, 2 * i + 1, on_question);
+	crowd_wait(&direct->crowd, direct->bench->opening);
 }
 
-static void pair_fini(struct pair *pair)
+static void partner_fini(struct partner *partner)
 {
-	pattern_fini(&pair->probe);
-	pattern_fini(&pair->probe_answer);
-	pattern_fini(&pair->question);
-	pattern_fini(&pair->answer);
+	peer_fini(&partner->peer);
+	pattern_fini(&partner->pattern);
 }
 
 /* Until every pair has heard from each other once. */
-static void wait_until_ready(struct direct *direct, struct net *net)
+static void meet(struct direct *direct)
 {
-	uint64_t probe_ns = net_now() + PROBE_NS, give_up_ns = net_now() + 30ull * NS;
+	struct net *net = direct->crowd.net;
+	uint64_t probe_ns = net_now(), give_up_ns = probe_ns + (uint64_t)READY_SECONDS * NS;
 
 	while (direct->ready < direct->bench->senders) {
-		if (net_now() >= give_up_ns)
-			die("%zu of %lu pairs met in 30 s", direct->ready, direct->bench->senders);
+		if (net_now() >= give_up_ns || crowd_is_broken(&direct->crowd))
+			die("%zu of %lu pairs met", direct->ready, direct->bench->senders);
 		if (net_now() >= probe_ns) {
-			for (size_t i = 0; i < direct->bench->senders; i++)
+			for (size_t i = 0; i < direct->bench->senders; i++) {
+				struct partner *asker = &direct->pairs[i].asker;
+
 				if (!direct->pairs[i].ready)
-					client_send(direct->pairs[i].asker,
-					            pattern_write(&direct->pairs[i].probe, 0));
+					peer_say(&asker->peer,
+					         pattern_write(&asker->pattern, PROBE));
+			}
 			probe_ns += PROBE_NS;
 		}
 		net_turn(net, probe_ns);
@@ -124,63 +167,107 @@ static void wait_until_ready(struct direct *direct, struct net *net)
 	/* Answers to probes that were sent twice are still under way. */
 	for (uint64_t until_ns = net_now() + 2ull * PROBE_NS; net_now() < until_ns;)
 		net_turn(net, until_ns);
+	direct->crowd.settled = true;
 }
 
-static void run(struct direct *direct, struct net *net)
+/* Returns when the next question is due. */
+static uint64_t ask_what_is_due(struct direct *direct, uint64_t now)
 {
 	const struct bench *bench = direct->bench;
-	uint64_t messages = (bench->warm_up_seconds + bench->seconds) * bench->rate;
-	uint64_t sent = 0;
 
-	assert(bench->senders > 0);
-	direct->begin_ns = net_now() + 1000000;
-	direct->measure_ns = direct->begin_ns + bench->warm_up_seconds * NS;
-	while (direct->answered < messages) {
-		uint64_t now = net_now();
-
-		for (; sent < messages && due_ns(direct, sent) <= now; sent++) {
-			struct pair *pair = &direct->pairs[sent % bench->senders];
-
-			client_send(pair->asker, pattern_write(&pair->question,
-			                                       (uint32_t)(sent / bench->senders)));
-			samples_add(&direct->late, now - due_ns(direct, sent));
-		}
-		if (now > due_ns(direct, messages) + 10ull * NS)
-			die("%lu of %lu answers did not come", messages - direct->answered,
-			    messages);
-		net_turn(net, sent < messages ? due_ns(direct, sent) : now + PROBE_NS);
+	if (bench->rate == 0)
+		return now + PROBE_NS;
+	uint64_t due = due_ns(direct, direct->asked);
+	for (; due <= now; due = due_ns(direct, direct->asked)) {
+		if (due >= direct->measure_ns)
+			samples_add(&direct->report.late, now - due);
+		ask(&direct->pairs[direct->asked % bench->senders]);
 	}
+	return due;
+}
+
+/* Gives up if nothing arrives for long. */
+static void run_until(struct direct *direct, uint64_t until_ns)
+{
+	struct crowd *crowd = &direct->crowd;
+	uint64_t messages = direct->messages, stall_ns = net_now() + (uint64_t)STALL_SECONDS * NS;
+
+	for (uint64_t now = net_now(); now < until_ns; now = net_now()) {
+		uint64_t next_ns = ask_what_is_due(direct, now);
+
+		net_turn(crowd->net, next_ns < until_ns ? next_ns : until_ns);
+		if (direct->messages != messages || direct->answered == direct->asked) {
+			messages = direct->messages;
+			stall_ns = now + (uint64_t)STALL_SECONDS * NS;
+		}
+		if (crowd_is_broken(crowd))
+			return;
+		if (now >= stall_ns) {
+			crowd_fault(crowd, &crowd->errors, "nothing came for %d s", STALL_SECONDS);
+			return;
+		}
+	}
+}
+
+static void wait_until_answered(struct direct *direct)
+{
+	struct crowd *crowd = &direct->crowd;
+	uint64_t give_up_ns = net_now() + (uint64_t)STALL_SECONDS * NS;
+
+	direct->stopped = true;
+	while (direct->answered < direct->asked && !crowd_is_broken(crowd) &&
+	       net_now() < give_up_ns)
+		net_turn(crowd->net, give_up_ns);
+	if (direct->answered < direct->asked)
+		crowd_fault(crowd, &crowd->errors, "%lu answers did not come",
+		            direct->asked - direct->answered);
+}
+
+static void run(struct direct *direct)
+{
+	const struct bench *bench = direct->bench;
+
+	direct->begin_ns = net_now() + NS / 1000;
+	direct->measure_ns = direct->begin_ns + bench->warm_up_seconds * NS;
+	direct->end_ns = direct->measure_ns + bench->seconds * NS;
+	for (size_t i = 0; bench->rate == 0 && i < bench->senders * bench->in_flight; i++)
+		ask(&direct->pairs[i % bench->senders]);
+	run_until(direct, direct->measure_ns);
+	stretch_begin(&direct->report.stretch, &bench->processes, direct->messages);
+	run_until(direct, direct->end_ns);
+	stretch_end(&direct->report.stretch, &bench->processes, direct->messages);
+	wait_until_answered(direct);
+
+	if (bench->rate > 0)
+		report_title(bench, "there and back, %lu pairs, %lu bytes, %lu questions/s",
+		             bench->senders, bench->bytes, bench->rate);
+	else
+		report_title(bench, "%lu pairs, %lu bytes, %lu in flight each", bench->senders,
+		             bench->bytes, bench->in_flight);
+	report_print(&direct->report, &direct->crowd);
 }
 
 void scenario_direct(const struct bench *bench)
 {
-	struct direct direct = {.bench = bench,
-	                        .pairs = mem_zero(bench->senders * sizeof(struct pair))};
-	struct net *net = net_create();
+	struct direct direct = {
+		.bench = bench,
+		.pairs = mem_zero(bench->senders * sizeof(struct pair)),
+		.period_ns = bench->rate > 0 ? NS / bench->rate : 0,
+		.report = {.unit = "messages"},
+	};
 
-	if (bench->rate == 0)
-		die("direct needs a --rate");
-	direct.period_ns = NS / bench->rate;
+	crowd_init(&direct.crowd, bench);
 	for (size_t i = 0; i < bench->senders; i++)
-		pair_open(&direct, net, i);
-	wait_until_ready(&direct, net);
-	struct cpu begin = cpu_read(&bench->processes);
-	run(&direct, net);
-	struct cpu end = cpu_read(&bench->processes);
+		pair_open(&direct, i);
+	crowd_wait(&direct.crowd, 0);
+	meet(&direct);
+	run(&direct);
 
-	printf("direct, there and back between two nodes: %lu pairs, %lu/s, %lu bytes, %zu round trips\n  ",
-	       bench->senders, bench->rate, bench->bytes, direct.samples.count);
-	samples_print(&direct.samples);
-	printf("\n  sent after the due time: ");
-	samples_print(&direct.late);
-	printf("\n  ");
-	double seconds = cpu_print(&bench->processes, &begin, &end);
-	printf(", %.0f us per round trip\n", seconds * 1e6 / (double)direct.answered);
-
-	for (size_t i = 0; i < bench->senders; i++)
-		pair_fini(&direct.pairs[i]);
-	samples_fini(&direct.samples);
-	samples_fini(&direct.late);
+	for (size_t i = 0; i < bench->senders; i++) {
+		partner_fini(&direct.pairs[i].asker);
+		partner_fini(&direct.pairs[i].answerer);
+	}
+	report_fini(&direct.report);
 	free(direct.pairs);
-	net_destroy(net);
+	crowd_fini(&direct.crowd);
 }

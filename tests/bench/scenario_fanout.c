@@ -1,44 +1,49 @@
 /*
- * Every receiver must get every message of every sender, once, in order and to the byte.
+ * Every listener must get every message of every sender, once, in order and to the byte. Listeners
+ * are the receivers, and with some servers the other senders.
  *
  * Closed loop (a window): as fast as it goes, for the cost of a delivery. Open loop (a rate): for
  * the latency, which counts from the time at which a message was due.
  */
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "bench/pattern.h"
-#include "bench/scenario.h"
+#include "bench/report.h"
+#include "bench/speech.h"
 #include "common/memory.h"
 
 #define PROBE_NS 200000000
-#define NS 1000000000
-#define UNDER_WAY_MAX 65536 /* messages of a sender that not all receivers have; a power of two */
-#define NOT_READY UINT32_MAX
+#define READY_SECONDS 60
+#define STALL_SECONDS 10
+#define UNDER_WAY_MAX 65536 /* messages of a sender that not all listeners have; a power of two */
+#define PROBE UINT32_MAX    /* the number of the messages by which listeners get to know a sender */
 
 struct fanout {
 	const struct bench *bench;
+	struct crowd crowd;
 	struct sender *senders;
-	struct receiver *receivers;
-	struct samples samples;
+	struct listener *listeners; /* the receivers, then the senders */
+	size_t audience;            /* listeners that each message has */
+	struct report report;
 	uint64_t begin_ns;
 	uint64_t period_ns;          /* of an open loop, from one message to the next */
 	uint64_t measure_ns, end_ns; /* what is delivered between counts */
 	uint64_t deliveries;         /* all so far */
 };
 
-struct sender {
-	struct client *client;
-	struct pattern probe, pattern;
-	size_t ready;                    /* receivers that got the probe */
-	uint32_t sent, completed;        /* by all receivers */
-	uint32_t missing[UNDER_WAY_MAX]; /* by number: receivers that do not have it yet */
-};
-
-struct receiver {
+struct listener {
+	struct peer peer; /* first: a peer is a listener */
 	struct fanout *fanout;
 	uint32_t *
-		next; /* by sender: the number that must come next, NOT_READY before the first probe */
+		next; /* by sender: the number that must come next, PROBE before the first of them */
+};
+
+struct sender {
+	struct listener *listener;
+	struct pattern pattern;
+	size_t ready;                    /* listeners that got the probe */
+	uint32_t sent, completed;        /* by all listeners */
+	uint32_t missing[UNDER_WAY_MAX]; /* by number: listeners that do not have it yet */
 };
 
 static uint64_t due_ns(const struct fanout *fanout, size_t sender, uint32_t sequence)
@@ -48,16 +53,39 @@ static uint64_t due_ns(const struct fanout *fanout, size_t sender, uint32_t sequ
 	return fanout->begin_ns + message * fanout->period_ns;
 }
 
-static void count(struct receiver *receiver, size_t number, uint32_t sequence)
+/* Returns false if it must not count. */
+static bool check(struct listener *listener, size_t number, uint32_t sequence)
 {
-	struct fanout *fanout = receiver->fanout;
+	struct crowd *crowd = &listener->fanout->crowd;
+	struct sender *sender = &listener->fanout->senders[number];
+	uint32_t *next = &listener->next[number];
+
+	if (listener == sender->listener || sequence >= sender->sent) {
+		crowd_fault(crowd, &crowd->errors, "%s got message %u of sender %zu",
+		            listener->peer.name, sequence, number);
+		return false;
+	}
+	if (sequence < *next) {
+		crowd_fault(crowd, &crowd->duplicates, "%s got message %u of sender %zu after %u",
+		            listener->peer.name, sequence, number, *next - 1);
+		return false;
+	}
+	for (; *next < sequence; ++*next) {
+		crowd_fault(crowd, &crowd->gaps, "%s got message %u of sender %zu instead of %u",
+		            listener->peer.name, sequence, number, *next);
+		sender->missing[*next % UNDER_WAY_MAX]--;
+	}
+	return true;
+}
+
+static void count(struct listener *listener, size_t number, uint32_t sequence)
+{
+	struct fanout *fanout = listener->fanout;
 	struct sender *sender = &fanout->senders[number];
 
-	if (sequence != receiver->next[number])
-		die("receiver %zu got message %u of sender %zu instead of %u",
-		    (size_t)(receiver - fanout->receivers), sequence, number,
-		    receiver->next[number]);
-	receiver->next[number]++;
+	if (!check(listener, number, sequence))
+		return;
+	listener->next[number] = sequence + 1;
 	sender->missing[sequence % UNDER_WAY_MAX]--;
 	while (sender->completed < sender->sent &&
 	       sender->missing[sender->completed % UNDER_WAY_MAX] == 0)
@@ -67,94 +95,89 @@ static void count(struct receiver *receiver, size_t number, uint32_t sequence)
 		uint64_t due = due_ns(fanout, number, sequence);
 
 		if (due >= fanout->measure_ns && due < fanout->end_ns)
-			samples_add(&fanout->samples, net_now() - due);
+			samples_add(&fanout->report.latencies, net_now() - due);
 	}
 }
 
-static void on_message(struct client *client, void *context, struct slice message)
+static void on_message(struct peer *peer, struct slice message)
 {
-	struct receiver *receiver = context;
-	struct fanout *fanout = receiver->fanout;
+	struct listener *listener = (struct listener *)peer;
+	struct fanout *fanout = listener->fanout;
 	uint32_t sequence;
 
-	(void)client;
 	for (size_t i = 0; i < fanout->bench->senders; i++) {
-		if (pattern_read(&fanout->senders[i].pattern, message, &sequence)) {
-			count(receiver, i, sequence);
-			return;
+		if (!pattern_read(&fanout->senders[i].pattern, message, &sequence))
+			continue;
+		if (sequence != PROBE) {
+			count(listener, i, sequence);
+		} else if (listener->next[i] == PROBE) {
+			listener->next[i] = 0;
+			fanout->senders[i].ready++;
 		}
-		if (pattern_read(&fanout->senders[i].probe, message, &sequence)) {
-			fanout->senders[i].ready += receiver->next[i] == NOT_READY;
-			if (receiver->next[i] == NOT_READY)
-				receiver->next[i] = 0;
-			return;
-		}
+		return;
 	}
-	peer_check(message);
 }
 
-/* Senders hear each other; what they hear is not counted. */
-static void on_sender_message(struct client *client, void *context, struct slice message)
+static void open_listener(struct fanout *fanout, size_t number, size_t node, enum peer_kind kind)
 {
-	(void)client;
-	(void)context;
-	peer_check(message);
+	struct listener *listener = &fanout->listeners[number];
+
+	listener->fanout = fanout;
+	listener->next = mem_alloc(fanout->bench->senders * sizeof(uint32_t));
+	for (size_t i = 0; i < fanout->bench->senders; i++)
+		listener->next[i] = PROBE;
+	peer_open(&listener->peer, &fanout->crowd, node, kind, number, on_message);
+	crowd_wait(&fanout->crowd, fanout->bench->opening);
 }
 
-static void open_all(struct fanout *fanout, struct net *net)
+static void open_all(struct fanout *fanout)
 {
 	const struct bench *bench = fanout->bench;
-	char id[32];
 
-	for (size_t i = 0; i < bench->receivers; i++) {
-		struct receiver *receiver = &fanout->receivers[i];
-
-		receiver->fanout = fanout;
-		receiver->next = mem_alloc(bench->senders * sizeof(uint32_t));
-		for (size_t j = 0; j < bench->senders; j++)
-			receiver->next[j] = NOT_READY;
-		snprintf(id, sizeof(id), "receiver-%05zu", i);
-		peer_join(net_connect(net, &bench->nodes[1], on_message, receiver), id);
-		net_turn(net, 0);
-	}
 	for (size_t i = 0; i < bench->senders; i++) {
 		struct sender *sender = &fanout->senders[i];
+		char name[NAME_BYTES];
 
-		snprintf(id, sizeof(id), "sender-%02zu", i);
-		pattern_init(&sender->probe, "bench-ready", id, NULL, 0);
-		pattern_init(&sender->pattern, "broadcast", id, NULL, bench->bytes);
-		sender->client = net_connect(net, &bench->nodes[0], on_sender_message, NULL);
-		peer_join(sender->client, id);
+		crowd_name(&fanout->crowd, bench->receivers + i, name);
+		pattern_init(&sender->pattern, "broadcast", name, NULL, bench->bytes);
+		sender->listener = &fanout->listeners[bench->receivers + i];
 	}
+	for (size_t i = 0; i < bench->receivers; i++)
+		open_listener(fanout, i, 1, PEER_LISTENER);
+	for (size_t i = 0; i < bench->senders; i++)
+		open_listener(fanout, bench->receivers + i, 0, PEER_SPEAKER);
+	crowd_wait(&fanout->crowd, 0);
 }
 
-/* Until every receiver has heard of every sender. */
-static void wait_until_ready(struct fanout *fanout, struct net *net)
+/* Until every listener has heard of every sender: some servers let a peer in before that. */
+static void meet(struct fanout *fanout)
 {
-	uint64_t probe_ns = net_now(), give_up_ns = net_now() + 60ull * NS;
+	uint64_t probe_ns = net_now(), give_up_ns = probe_ns + (uint64_t)READY_SECONDS * NS;
 
 	for (size_t i = 0; i < fanout->bench->senders; i++) {
 		struct sender *sender = &fanout->senders[i];
 
-		while (sender->ready < fanout->bench->receivers) {
-			if (net_now() >= give_up_ns)
-				die("%zu of %lu receivers joined in 60 s", sender->ready,
-				    fanout->bench->receivers);
+		while (sender->ready < fanout->audience) {
+			if (net_now() >= give_up_ns || crowd_is_broken(&fanout->crowd))
+				die("sender %zu was heard by %zu of %zu", i, sender->ready,
+				    fanout->audience);
 			if (net_now() >= probe_ns) {
-				client_send(sender->client, pattern_write(&sender->probe, 0));
+				peer_say(&sender->listener->peer,
+				         pattern_write(&sender->pattern, PROBE));
 				probe_ns = net_now() + PROBE_NS;
 			}
-			net_turn(net, probe_ns);
+			net_turn(fanout->crowd.net, probe_ns);
 		}
 	}
+	fanout->crowd.settled = true;
 }
 
 static void send_one(struct fanout *fanout, struct sender *sender)
 {
 	if (sender->sent - sender->completed == UNDER_WAY_MAX)
-		die("the relay is %d messages behind", UNDER_WAY_MAX);
-	sender->missing[sender->sent % UNDER_WAY_MAX] = (uint32_t)fanout->bench->receivers;
-	client_send(sender->client, pattern_write(&sender->pattern, sender->sent++));
+		die("the server is %d messages behind", UNDER_WAY_MAX);
+	sender->missing[sender->sent % UNDER_WAY_MAX] = (uint32_t)fanout->audience;
+	peer_say(&sender->listener->peer, pattern_write(&sender->pattern, sender->sent++));
 }
 
 /* Returns when the next message is due. */
@@ -171,95 +194,109 @@ static uint64_t send_what_is_due(struct fanout *fanout, uint64_t now)
 				send_one(fanout, sender);
 			continue;
 		}
-		while (due_ns(fanout, i, sender->sent) <= now)
+		uint64_t due = due_ns(fanout, i, sender->sent);
+		for (; due <= now; due = due_ns(fanout, i, sender->sent)) {
+			if (due >= fanout->measure_ns)
+				samples_add(&fanout->report.late, now - due);
 			send_one(fanout, sender);
-		if (due_ns(fanout, i, sender->sent) < next_ns)
-			next_ns = due_ns(fanout, i, sender->sent);
+		}
+		if (due < next_ns)
+			next_ns = due;
 	}
 	return next_ns;
 }
 
-static void run_until(struct fanout *fanout, struct net *net, uint64_t until_ns)
+static bool is_complete(const struct fanout *fanout)
 {
+	for (size_t i = 0; i < fanout->bench->senders; i++)
+		if (fanout->senders[i].completed < fanout->senders[i].sent)
+			return false;
+	return true;
+}
+
+/* Gives up if nothing is delivered for long. */
+static void run_until(struct fanout *fanout, uint64_t until_ns)
+{
+	struct crowd *crowd = &fanout->crowd;
+	uint64_t deliveries = fanout->deliveries,
+		 stall_ns = net_now() + (uint64_t)STALL_SECONDS * NS;
+
 	for (uint64_t now = net_now(); now < until_ns; now = net_now()) {
 		uint64_t next_ns = send_what_is_due(fanout, now);
 
-		net_turn(net, next_ns < until_ns ? next_ns : until_ns);
-	}
-}
-
-static void wait_until_complete(struct fanout *fanout, struct net *net)
-{
-	uint64_t give_up_ns = net_now() + 30ull * NS;
-
-	for (size_t i = 0; i < fanout->bench->senders; i++) {
-		struct sender *sender = &fanout->senders[i];
-
-		while (sender->completed < sender->sent) {
-			if (net_now() >= give_up_ns)
-				die("message %u of sender %zu did not reach all receivers",
-				    sender->completed, i);
-			net_turn(net, give_up_ns);
+		net_turn(crowd->net, next_ns < until_ns ? next_ns : until_ns);
+		if (fanout->deliveries != deliveries || is_complete(fanout)) {
+			deliveries = fanout->deliveries;
+			stall_ns = now + (uint64_t)STALL_SECONDS * NS;
+		}
+		if (crowd_is_broken(crowd))
+			return;
+		if (now >= stall_ns) {
+			crowd_fault(crowd, &crowd->errors, "nothing came for %d s", STALL_SECONDS);
+			return;
 		}
 	}
 }
 
-static void run(struct fanout *fanout, struct net *net)
+static void wait_until_complete(struct fanout *fanout)
+{
+	struct crowd *crowd = &fanout->crowd;
+	uint64_t give_up_ns = net_now() + (uint64_t)STALL_SECONDS * NS;
+
+	while (!is_complete(fanout) && !crowd_is_broken(crowd) && net_now() < give_up_ns)
+		net_turn(crowd->net, give_up_ns);
+	if (!is_complete(fanout))
+		crowd_fault(crowd, &crowd->errors, "the last messages did not reach all");
+}
+
+static void run(struct fanout *fanout)
 {
 	const struct bench *bench = fanout->bench;
 
 	fanout->begin_ns = net_now();
 	fanout->measure_ns = fanout->begin_ns + bench->warm_up_seconds * NS;
 	fanout->end_ns = fanout->measure_ns + bench->seconds * NS;
-	run_until(fanout, net, fanout->measure_ns);
+	run_until(fanout, fanout->measure_ns);
+	stretch_begin(&fanout->report.stretch, &bench->processes, fanout->deliveries);
+	run_until(fanout, fanout->end_ns);
+	stretch_end(&fanout->report.stretch, &bench->processes, fanout->deliveries);
+	wait_until_complete(fanout);
 
-	struct cpu begin = cpu_read(&bench->processes);
-	uint64_t deliveries = fanout->deliveries, begin_ns = net_now();
-	run_until(fanout, net, fanout->end_ns);
-	struct cpu end = cpu_read(&bench->processes);
-	deliveries = fanout->deliveries - deliveries;
-	double seconds = (double)(net_now() - begin_ns) / 1e9;
-	wait_until_complete(fanout, net);
-
-	printf("fan-out, %lu on node 1 to %lu on node 2, %lu bytes, ", bench->senders,
-	       bench->receivers, bench->bytes);
 	if (bench->rate > 0)
-		printf("%lu messages/s\n  ", bench->rate);
+		report_title(bench, "%lu to %lu, %lu bytes, %lu messages/s", bench->senders,
+		             bench->receivers, bench->bytes, bench->rate);
 	else
-		printf("window %lu\n  ", bench->window);
-	printf("%lu deliveries in %.2f s = %.0f/s, ", deliveries, seconds,
-	       (double)deliveries / seconds);
-	double used = cpu_print(&bench->processes, &begin, &end);
-	printf("\n  %.0f deliveries per CPU-s\n", (double)deliveries / used);
-	if (bench->rate > 0) {
-		printf("  ");
-		samples_print(&fanout->samples);
-		printf("\n");
-	}
+		report_title(bench, "%lu to %lu, %lu bytes, a window of %lu each", bench->senders,
+		             bench->receivers, bench->bytes, bench->window);
+	report_print(&fanout->report, &fanout->crowd);
 }
 
 void scenario_fanout(const struct bench *bench)
 {
+	size_t listeners = bench->receivers + bench->senders;
 	struct fanout fanout = {
 		.bench = bench,
+		.audience =
+			bench->receivers + (bench->speech->speakers_hear ? bench->senders - 1 : 0),
 		.period_ns = bench->rate > 0 ? NS / bench->rate : 0,
 		.senders = mem_zero(bench->senders * sizeof(struct sender)),
-		.receivers = mem_zero(bench->receivers * sizeof(struct receiver)),
+		.listeners = mem_zero(listeners * sizeof(struct listener)),
+		.report = {.unit = "deliveries"},
 	};
-	struct net *net = net_create();
 
-	open_all(&fanout, net);
-	wait_until_ready(&fanout, net);
-	run(&fanout, net);
+	crowd_init(&fanout.crowd, bench);
+	open_all(&fanout);
+	meet(&fanout);
+	run(&fanout);
 
-	for (size_t i = 0; i < bench->senders; i++) {
-		pattern_fini(&fanout.senders[i].probe);
+	for (size_t i = 0; i < bench->senders; i++)
 		pattern_fini(&fanout.senders[i].pattern);
+	for (size_t i = 0; i < listeners; i++) {
+		peer_fini(&fanout.listeners[i].peer);
+		free(fanout.listeners[i].next);
 	}
-	for (size_t i = 0; i < bench->receivers; i++)
-		free(fanout.receivers[i].next);
-	samples_fini(&fanout.samples);
+	report_fini(&fanout.report);
 	free(fanout.senders);
-	free(fanout.receivers);
-	net_destroy(net);
+	free(fanout.listeners);
+	crowd_fini(&fanout.crowd);
 }

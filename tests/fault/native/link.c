@@ -182,6 +182,8 @@ static bool handle_frame(struct link *link, const struct websocket_frame *frame)
 	case WEBSOCKET_CLOSE:
 		on_closed(link, frame->payload);
 		return true;
+	case WEBSOCKET_BINARY:
+		break;
 	}
 	return false;
 }

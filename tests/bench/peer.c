@@ -1,0 +1,122 @@
+#include "bench/peer.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "bench/speech.h"
+
+#define READY_SECONDS 60
+
+void crowd_init(struct crowd *crowd, const struct bench *bench)
+{
+	*crowd = (struct crowd){.bench = bench, .net = net_create()};
+	/* Letters and digits are good in every server's names. */
+	snprintf(crowd->everybody, sizeof(crowd->everybody), "b%x", (unsigned)getpid());
+}
+
+void crowd_fini(struct crowd *crowd)
+{
+	net_destroy(crowd->net);
+	buffer_fini(&crowd->scratch);
+}
+
+void crowd_name(const struct crowd *crowd, size_t number, char name[NAME_BYTES])
+{
+	snprintf(name, NAME_BYTES, "%sp%05zu", crowd->everybody, number);
+}
+
+void crowd_fault(struct crowd *crowd, uint64_t *counter, const char *format, ...)
+{
+	char sentence[512];
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(sentence, sizeof(sentence), format, arguments);
+	va_end(arguments);
+	if (crowd->bench->speech->ours)
+		die("%s", sentence);
+	if ((*counter)++ == 0)
+		fprintf(stderr, "bench: %s: %s\n", crowd->bench->speech->name, sentence);
+}
+
+bool crowd_is_broken(const struct crowd *crowd)
+{
+	return crowd->lost > 0;
+}
+
+void crowd_wait(struct crowd *crowd, size_t waiting_max)
+{
+	uint64_t give_up_ns = net_now() + (uint64_t)READY_SECONDS * NS;
+
+	while (crowd->opened - crowd->ready > waiting_max) {
+		if (crowd_is_broken(crowd))
+			die("a peer was not let in");
+		if (net_now() >= give_up_ns)
+			die("%zu of %zu peers were let in within %d s", crowd->ready, crowd->opened,
+			    READY_SECONDS);
+		net_turn(crowd->net, give_up_ns);
+	}
+}
+
+void peer_is_ready(struct peer *peer)
+{
+	peer->crowd->ready += !peer->ready;
+	peer->ready = true;
+}
+
+static void on_upgraded(void *context)
+{
+	struct peer *peer = context;
+	const struct speech *speech = peer->crowd->bench->speech;
+
+	if (speech->greet == NULL)
+		peer_is_ready(peer);
+	else
+		speech->greet(peer);
+}
+
+static void on_message(void *context, struct slice message)
+{
+	struct peer *peer = context;
+
+	peer->crowd->bench->speech->hear(peer, message);
+}
+
+static void on_lost(void *context, const char *why)
+{
+	struct peer *peer = context;
+
+	peer->crowd->lost++;
+	crowd_fault(peer->crowd, &peer->crowd->errors, "%s lost: %s", peer->name, why);
+}
+
+void peer_open(struct peer *peer, struct crowd *crowd, size_t node, enum peer_kind kind,
+               size_t number, peer_message *message)
+{
+	static const struct client_events events = {on_upgraded, on_message, on_lost};
+	struct buffer target = {.size = 0};
+
+	peer->crowd = crowd;
+	peer->message = message;
+	peer->kind = kind;
+	peer->number = number;
+	crowd_name(crowd, number, peer->name);
+	crowd_name(crowd, number ^ 1, peer->partner);
+	crowd->bench->speech->target(peer, &target);
+	buffer_append(&target, (struct slice){"", 1});
+	crowd->opened++;
+	peer->client =
+		net_connect(crowd->net, &crowd->bench->nodes[node], target.data, &events, peer);
+	buffer_fini(&target);
+}
+
+void peer_fini(struct peer *peer)
+{
+	buffer_fini(&peer->unread);
+}
+
+void peer_say(struct peer *peer, struct slice message)
+{
+	peer->crowd->bench->speech->say(peer, message);
+}
