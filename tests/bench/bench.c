@@ -14,8 +14,8 @@ static const struct {
 	const char *name;
 	void (*run)(const struct bench *bench);
 } scenarios[] = {
-	{"direct", scenario_direct},
-	{"fanout", scenario_fanout},
+	{"fanout", scenario_fanout},   {"direct", scenario_direct}, {"join", scenario_join},
+	{"connect", scenario_connect}, {"idle", scenario_idle},
 };
 
 static const struct speech *const speeches[] = {
@@ -23,14 +23,16 @@ static const struct speech *const speeches[] = {
 };
 
 static const char usage[] =
-	"Usage: bench direct|fanout --nodes HOST:PORT,HOST:PORT [--name value]...\n"
+	"Usage: bench fanout|direct|join|connect|idle --nodes HOST:PORT,HOST:PORT [--name value]...\n"
 	"  --server NAME         what it is: relay (default), nats, nchan, centrifugo or raw\n"
 	"  --process NAME:PID    whose CPU time counts; repeatable\n"
 	"  --json yes            print one line of JSON\n"
 	"  --senders N           direct: pairs; fanout: peers on node 1 (default 1)\n"
-	"  --receivers N         fanout: peers on node 2 (default 1000)\n"
+	"  --receivers N         fanout: peers on node 2; join: on both (default 1000)\n"
+	"  --sockets N           connect, idle: on both nodes (default 10000)\n"
+	"  --mesh-peers N        idle: peers in each mesh, of our relay (default 10)\n"
 	"  --bytes N             per message (default 200)\n"
-	"  --rate N              messages a second, of all senders together\n"
+	"  --rate N              messages a second, of all senders together; direct: questions\n"
 	"  --window N            fanout without a rate: messages under way, of each sender (default 32)\n"
 	"  --in-flight N         direct without a rate: messages under way, of each pair (default 1)\n"
 	"  --opening N           peers that are let in at the same time (default 64)\n"
@@ -48,6 +50,8 @@ static const struct {
 	{"--rate", offsetof(struct bench, rate), 1, 1000000},
 	{"--window", offsetof(struct bench, window), 1, 10000},
 	{"--in-flight", offsetof(struct bench, in_flight), 1, 10000},
+	{"--sockets", offsetof(struct bench, sockets), 1, 50000},
+	{"--mesh-peers", offsetof(struct bench, mesh_peers), 1, 5000},
 	{"--opening", offsetof(struct bench, opening), 1, 1000},
 	{"--seconds", offsetof(struct bench, seconds), 1, 3600},
 	{"--warm-up-seconds", offsetof(struct bench, warm_up_seconds), 0, 3600},
@@ -155,6 +159,8 @@ int main(int argc, char **argv)
 	                      .bytes = 200,
 	                      .window = 32,
 	                      .in_flight = 1,
+	                      .sockets = 10000,
+	                      .mesh_peers = 10,
 	                      .opening = 64,
 	                      .seconds = 10,
 	                      .warm_up_seconds = 2};

@@ -48,6 +48,42 @@ double cpu_sum(const struct processes *processes, const struct cpu *begin, const
 	return sum;
 }
 
+/* The number after the label, in a file of lines. */
+static double number_in(const char *path, const char *label)
+{
+	char line[512];
+	FILE *file = fopen(path, "r");
+
+	if (file == NULL)
+		die("cannot read %s", path);
+	while (fgets(line, sizeof(line), file) != NULL) {
+		const char *found = strstr(line, label);
+
+		if (found != NULL) {
+			fclose(file);
+			return strtod(found + strlen(label), NULL);
+		}
+	}
+	die("%s does not say %s", path, label);
+}
+
+/* The kernel keeps what a socket is in slabs, and what waits in it in pages of the TCP's own. */
+struct memory memory_read(const struct processes *processes)
+{
+	struct memory memory = {.kernel_bytes = 0};
+
+	for (size_t i = 0; i < processes->count; i++) {
+		char path[64];
+
+		snprintf(path, sizeof(path), "/proc/%d/smaps_rollup", processes->list[i].pid);
+		memory.process_bytes[i] = number_in(path, "Pss:") * 1024;
+	}
+	memory.kernel_bytes =
+		number_in("/proc/meminfo", "Slab:") * 1024 +
+		number_in("/proc/net/sockstat", " mem ") * (double)sysconf(_SC_PAGESIZE);
+	return memory;
+}
+
 double cpu_own(void)
 {
 	struct timespec used;

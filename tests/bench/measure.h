@@ -29,6 +29,14 @@ double cpu_sum(const struct processes *processes, const struct cpu *begin, const
 /* CPU time that the generator itself has used, in seconds. */
 double cpu_own(void);
 
+/* Memory of each process, what they share divided among them, and of the kernel's for sockets. */
+struct memory {
+	double process_bytes[PROCESSES_MAX];
+	double kernel_bytes;
+};
+
+struct memory memory_read(const struct processes *processes);
+
 /* A stretch of time, what was done in it, and what CPU it took. */
 struct stretch {
 	uint64_t count;

@@ -11,6 +11,7 @@
 void crowd_init(struct crowd *crowd, const struct bench *bench)
 {
 	*crowd = (struct crowd){.bench = bench, .net = net_create()};
+	table_init(&crowd->aliases);
 	/* Letters and digits are good in every server's names. */
 	snprintf(crowd->everybody, sizeof(crowd->everybody), "b%x", (unsigned)getpid());
 }
@@ -18,6 +19,7 @@ void crowd_init(struct crowd *crowd, const struct bench *bench)
 void crowd_fini(struct crowd *crowd)
 {
 	net_destroy(crowd->net);
+	table_fini(&crowd->aliases);
 	buffer_fini(&crowd->scratch);
 }
 
@@ -65,12 +67,28 @@ void peer_is_ready(struct peer *peer)
 	peer->ready = true;
 }
 
+void peer_set_alias(struct peer *peer, struct slice alias)
+{
+	if (peer->alias_entry.key.size > 0 || alias.size == 0 || alias.size > ALIAS_BYTES)
+		die("the server calls %s %.*s", peer->name, SLICE_ARGS(alias));
+	memcpy(peer->alias, alias.data, alias.size);
+	table_insert(&peer->crowd->aliases, &peer->alias_entry,
+	             (struct slice){peer->alias, alias.size});
+}
+
+struct peer *crowd_find_alias(const struct crowd *crowd, struct slice alias)
+{
+	struct table_entry *entry = table_find(&crowd->aliases, alias);
+
+	return entry == NULL ? NULL : TABLE_HOLDER(entry, struct peer, alias_entry);
+}
+
 static void on_upgraded(void *context)
 {
 	struct peer *peer = context;
 	const struct speech *speech = peer->crowd->bench->speech;
 
-	if (speech->greet == NULL)
+	if (speech->greet == NULL || peer->kind == PEER_VISITOR)
 		peer_is_ready(peer);
 	else
 		speech->greet(peer);
@@ -80,7 +98,9 @@ static void on_message(void *context, struct slice message)
 {
 	struct peer *peer = context;
 
-	peer->crowd->bench->speech->hear(peer, message);
+	peer->crowd->heard++;
+	if (peer->kind != PEER_VISITOR)
+		peer->crowd->bench->speech->hear(peer, message);
 }
 
 static void on_lost(void *context, const char *why)
@@ -113,6 +133,8 @@ void peer_open(struct peer *peer, struct crowd *crowd, size_t node, enum peer_ki
 
 void peer_fini(struct peer *peer)
 {
+	if (peer->alias_entry.key.size > 0)
+		table_remove(&peer->crowd->aliases, &peer->alias_entry);
 	buffer_fini(&peer->unread);
 }
 

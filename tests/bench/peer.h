@@ -9,28 +9,36 @@
 
 #include "bench/scenario.h"
 #include "common/buffer.h"
+#include "common/table.h"
 
 enum peer_kind {
 	PEER_LISTENER, /* hears what is said to all */
 	PEER_SPEAKER,  /* says it; with some servers it can't but hear the other speakers */
+	PEER_VISITOR,  /* says nothing after the handshake */
 	PEER_PARTNER,  /* has an address, and speaks to the partner, whose number is its own ^ 1 */
 };
 
 #define NAME_BYTES 32
+#define ALIAS_BYTES 64
 
 struct peer;
 typedef void peer_message(struct peer *peer, struct slice message);
+typedef void peer_names(struct peer *peer, size_t number);
 
 struct peer {
 	struct crowd *crowd;
 	struct client *client;
 	peer_message *message; /* called with each message of another peer, and maybe with others */
+	peer_names *names;     /* if not NULL, called with the peers that the server names to it */
 	enum peer_kind kind;
 	size_t number;
-	bool ready; /* has been let in: hears what is said from now on */
+	size_t mesh; /* 0: the one that all share; else its number. Only ours has such a thing */
+	bool ready;  /* has been let in: hears what is said from now on */
 	char name[NAME_BYTES];
-	char partner[NAME_BYTES]; /* the name of the peer that it speaks to, if it is one */
-	struct buffer unread;     /* the speech's: the begin of what is still to come */
+	char partner[NAME_BYTES];       /* the name of the peer that it speaks to, if it is one */
+	struct table_entry alias_entry; /* in the crowd's, if it has one */
+	char alias[ALIAS_BYTES];
+	struct buffer unread; /* the speech's: the begin of what is still to come */
 };
 
 /* All peers of a run, and what the servers did wrong. */
@@ -38,9 +46,11 @@ struct crowd {
 	const struct bench *bench;
 	struct net *net;
 	struct buffer scratch; /* the speech's, for the message that it makes */
+	struct table aliases;  /* peers by the name that the server gave them, if it does */
 	char everybody[16];    /* the name of all peers together; a new one for each run */
 	size_t opened, ready, lost;
-	bool settled; /* everybody hears everybody: from now on an error is one */
+	uint64_t heard; /* messages of the servers, of any kind */
+	bool settled;   /* everybody hears everybody: from now on an error is one */
 	uint64_t gaps, duplicates, errors;
 };
 
@@ -62,7 +72,7 @@ void crowd_fault(struct crowd *crowd, uint64_t *counter, const char *format, ...
 /* Whether to go on is pointless: a connection is lost. */
 bool crowd_is_broken(const struct crowd *crowd);
 
-/* Connects the peer, zeroed memory, to node 0 or 1. */
+/* Connects the peer, zeroed memory but for `names` and `mesh`, to node 0 or 1. */
 void peer_open(struct peer *peer, struct crowd *crowd, size_t node, enum peer_kind kind,
                size_t number, peer_message *message);
 void peer_fini(struct peer *peer);
@@ -72,3 +82,9 @@ void peer_say(struct peer *peer, struct slice message);
 
 /* For the speech: the server has let the peer in. */
 void peer_is_ready(struct peer *peer);
+
+/* For the speech: what the server calls the peer. */
+void peer_set_alias(struct peer *peer, struct slice alias);
+
+/* Returns the peer that the server calls so, or NULL. */
+struct peer *crowd_find_alias(const struct crowd *crowd, struct slice alias);

@@ -29,6 +29,28 @@ static double per(uint64_t count, double seconds)
 	return seconds > 0 ? (double)count / seconds : 0;
 }
 
+static double grown(const struct report *report, size_t process)
+{
+	return (report->after.process_bytes[process] - report->before.process_bytes[process]) /
+	       (double)report->stretch.count;
+}
+
+/* Both ends of a connection are on this machine, and the kernel spends the same on each. */
+static double kernel_grown(const struct report *report)
+{
+	return (report->after.kernel_bytes - report->before.kernel_bytes) / 2 /
+	       (double)report->stretch.count;
+}
+
+static double all_grown(const struct report *report, const struct processes *processes)
+{
+	double sum = 0;
+
+	for (size_t i = 0; i < processes->count; i++)
+		sum += grown(report, i);
+	return sum;
+}
+
 static void print_latencies(const char *what, const struct samples *samples)
 {
 	static const double shares[] = {0.5, 0.9, 0.99, 0.999, 1};
@@ -41,9 +63,22 @@ static void print_latencies(const char *what, const struct samples *samples)
 	printf(" ms\n");
 }
 
-static void print_for_people(const struct report *report, const struct crowd *crowd)
+static void print_idle(const struct report *report, const struct processes *processes)
 {
-	const struct processes *processes = &crowd->bench->processes;
+	const struct stretch *stretch = &report->stretch;
+
+	printf("  %.0f bytes of memory per socket", all_grown(report, processes));
+	for (size_t i = 0; i < processes->count; i++)
+		printf("%s%s %.0f", i == 0 ? " (" : ", ", processes->list[i].name,
+		       grown(report, i));
+	printf("%s, and %.0f of the kernel's\n", processes->count > 0 ? ")" : "",
+	       kernel_grown(report));
+	printf("  %lu sockets took %.2f CPU-s in %.2f s\n", stretch->count,
+	       cpu_sum(processes, &stretch->begin, &stretch->end), stretch->seconds);
+}
+
+static void print_work(const struct report *report, const struct processes *processes)
+{
 	const struct stretch *stretch = &report->stretch;
 	double cpu = cpu_sum(processes, &stretch->begin, &stretch->end);
 
@@ -55,6 +90,11 @@ static void print_for_people(const struct report *report, const struct crowd *cr
 		       used(stretch, i));
 	printf("%s = %.0f %s per CPU-s; the generator took %.2f\n", processes->count > 0 ? ")" : "",
 	       per(stretch->count, cpu), report->unit, stretch->own_cpu_seconds);
+}
+
+static void print_for_people(const struct report *report, const struct crowd *crowd)
+{
+	(report->idle ? print_idle : print_work)(report, &crowd->bench->processes);
 	if (report->latencies.count > 0)
 		print_latencies("latency", &report->latencies);
 	if (report->late.count > 0)
@@ -62,6 +102,16 @@ static void print_for_people(const struct report *report, const struct crowd *cr
 	if (crowd->gaps + crowd->duplicates + crowd->errors > 0)
 		printf("  WRONG: %lu gaps, %lu duplicates, %lu errors\n", crowd->gaps,
 		       crowd->duplicates, crowd->errors);
+}
+
+static void print_memory(const struct report *report, const struct processes *processes)
+{
+	printf(",\"bytes_per_socket\":%.0f,\"kernel_bytes_per_socket\":%.0f,\"process_bytes_per_socket\":{",
+	       all_grown(report, processes), kernel_grown(report));
+	for (size_t i = 0; i < processes->count; i++)
+		printf("%s\"%s\":%.0f", i == 0 ? "" : ",", processes->list[i].name,
+		       grown(report, i));
+	printf("}");
 }
 
 static void print_json(const struct report *report, const struct crowd *crowd)
@@ -76,9 +126,12 @@ static void print_json(const struct report *report, const struct crowd *crowd)
 	for (size_t i = 0; i < bench->processes.count; i++)
 		printf("%s\"%s\":%.2f", i == 0 ? "" : ",", bench->processes.list[i].name,
 		       used(stretch, i));
-	printf("},\"generator_cpu_seconds\":%.2f,\"per_cpu_second\":%.1f,\"per_second\":%.1f",
-	       stretch->own_cpu_seconds, per(stretch->count, cpu),
-	       per(stretch->count, stretch->seconds));
+	printf("},\"generator_cpu_seconds\":%.2f", stretch->own_cpu_seconds);
+	if (report->idle)
+		print_memory(report, &bench->processes);
+	else
+		printf(",\"per_cpu_second\":%.1f,\"per_second\":%.1f", per(stretch->count, cpu),
+		       per(stretch->count, stretch->seconds));
 	if (report->latencies.count > 0)
 		printf(",\"p50_ms\":%.3f,\"p90_ms\":%.3f,\"p99_ms\":%.3f,\"max_ms\":%.3f",
 		       samples_share(&report->latencies, 0.5),

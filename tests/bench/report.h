@@ -6,8 +6,10 @@
 struct report {
 	const char *unit; /* what was counted: "deliveries" */
 	struct stretch stretch;
-	struct samples latencies; /* of an open loop, else empty */
-	struct samples late;      /* how late the generator itself was */
+	struct samples latencies;    /* of an open loop, else empty */
+	struct samples late;         /* how late the generator itself was */
+	bool idle;                   /* nothing was done in the stretch but to be there */
+	struct memory before, after; /* the sockets came, if idle */
 };
 
 /* For people only: what was run. */

@@ -24,13 +24,24 @@ struct bench {
 	uint64_t rate;      /* messages a second, open loop; 0: closed loop */
 	uint64_t window;    /* messages under way per sender, closed loop */
 	uint64_t in_flight; /* messages under way per pair, closed loop */
-	uint64_t opening;   /* peers that are being let in at the same time */
+	uint64_t sockets;
+	uint64_t mesh_peers; /* per mesh, of idle sockets */
+	uint64_t opening;    /* peers that are being let in at the same time */
 	uint64_t seconds;
 	uint64_t warm_up_seconds;
 };
 
+/* Broadcasts from senders on node 1 to receivers on node 2. */
+void scenario_fanout(const struct bench *bench);
+
 /* Messages between pairs of peers on different nodes. */
 void scenario_direct(const struct bench *bench);
 
-/* Broadcasts from senders on node 1 to receivers on node 2. */
-void scenario_fanout(const struct bench *bench);
+/* Peers that come into one mesh. */
+void scenario_join(const struct bench *bench);
+
+/* Handshakes. */
+void scenario_connect(const struct bench *bench);
+
+/* The memory and the CPU of sockets on which nothing happens. */
+void scenario_idle(const struct bench *bench);

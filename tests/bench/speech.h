@@ -9,6 +9,7 @@
 struct speech {
 	const char *name;
 	bool ours;          /* may do nothing wrong */
+	bool presence;      /* peers are told who else is there: peer->names is called */
 	bool speakers_hear; /* who speaks to all hears the other speakers */
 
 	/* Appends what the peer asks for in the HTTP request. */

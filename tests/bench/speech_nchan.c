@@ -15,6 +15,9 @@ static void target(const struct peer *peer, struct buffer *target)
 	case PEER_SPEAKER:
 		buffer_printf(target, "/pub/%s", peer->crowd->everybody);
 		return;
+	case PEER_VISITOR:
+		buffer_printf(target, "/sub/%s", peer->name);
+		return;
 	case PEER_PARTNER:
 		buffer_printf(target, "/ps/%s/%s", peer->name, peer->partner);
 		return;

@@ -3,7 +3,7 @@
 
 static void target(const struct peer *peer, struct buffer *target)
 {
-	if (peer->kind == PEER_PARTNER)
+	if (peer->kind == PEER_PARTNER || peer->kind == PEER_VISITOR)
 		buffer_printf(target, "/%zu", peer->number);
 	else
 		buffer_append(target, SLICE("/"));

@@ -1,10 +1,13 @@
 /* Our own. It says by itself who speaks to whom, so messages go in and come out as they are. */
+#include <stdlib.h>
+
 #include "bench/speech.h"
 
 static void target(const struct peer *peer, struct buffer *target)
 {
-	(void)peer;
 	buffer_append(target, SLICE("/ws"));
+	if (peer->mesh > 0)
+		buffer_printf(target, "?mesh=%sm%zu", peer->crowd->everybody, peer->mesh);
 }
 
 static void say(struct peer *peer, struct slice message)
@@ -27,6 +30,20 @@ static void greet(struct peer *peer)
 	say(peer, buffer_slice(text));
 }
 
+/* Those whose presence is in the message, be it one's own or a roster. */
+static void name_all(struct peer *peer, struct slice message)
+{
+	struct buffer *start = &peer->crowd->scratch;
+	const char *end = message.data + message.size, *at = message.data;
+
+	buffer_clear(start);
+	buffer_printf(start, "\"from\":\"%sp", peer->crowd->everybody);
+	while ((at = memmem(at, (size_t)(end - at), start->data, start->size)) != NULL) {
+		at += start->size;
+		peer->names(peer, strtoul(at, NULL, 10));
+	}
+}
+
 static void hear(struct peer *peer, struct slice message)
 {
 	if (slice_starts(message, SLICE("{\"type\":\"error\"")) && peer->crowd->settled)
@@ -34,12 +51,15 @@ static void hear(struct peer *peer, struct slice message)
 		            SLICE_ARGS(message));
 	if (!peer->ready && slice_starts(message, SLICE("{\"type\":\"roster\"")))
 		peer_is_ready(peer);
+	if (peer->names != NULL)
+		name_all(peer, message);
 	peer->message(peer, message);
 }
 
 const struct speech speech_relay = {
 	.name = "relay",
 	.ours = true,
+	.presence = true,
 	.speakers_hear = true,
 	.target = target,
 	.greet = greet,
