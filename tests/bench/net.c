@@ -23,7 +23,6 @@ struct client {
 	int fd; /* -1: lost */
 	bool upgraded;
 	bool dirty;            /* in net->dirty */
-	bool waiting;          /* for the socket to take more */
 	struct buffer in;      /* the begin of a frame whose end is still to come */
 	struct buffer partial; /* the fragments of a message so far */
 	struct buffer out;
@@ -112,15 +111,6 @@ static void lose(struct client *client, const char *format, ...)
 	client->events->lost(client->context, why);
 }
 
-static void watch(struct client *client, int operation)
-{
-	struct epoll_event event = {.events = EPOLLIN | (client->waiting ? EPOLLOUT : 0u),
-	                            .data.ptr = client};
-
-	if (epoll_ctl(client->net->epoll, operation, client->fd, &event) != 0)
-		die("epoll_ctl: %s", strerror(errno));
-}
-
 static void mark_dirty(struct client *client)
 {
 	if (!client->dirty)
@@ -128,33 +118,24 @@ static void mark_dirty(struct client *client)
 	client->dirty = true;
 }
 
+/* What the socket does not take waits until it says that it takes more. */
 static void flush(struct client *client)
 {
-	bool waiting = false;
-
-	if (!client->upgraded ||
-	    client->fd < 0) /* RFC 6455 section 4.1: nothing before the answer */
+	if (!client->upgraded) /* RFC 6455 section 4.1: nothing before the answer */
 		return;
-	while (client->sent < client->out.size) {
+	while (client->fd >= 0 && client->sent < client->out.size) {
 		ssize_t n = send(client->fd, client->out.data + client->sent,
 		                 client->out.size - client->sent, MSG_NOSIGNAL);
-		if (n < 0 && errno != EAGAIN) {
-			lose(client, "send: %s", strerror(errno));
+
+		if (n < 0 && errno == EAGAIN)
 			return;
-		}
-		waiting = n < 0;
-		if (waiting)
-			break;
-		client->sent += (size_t)n;
+		if (n < 0)
+			lose(client, "send: %s", strerror(errno));
+		else
+			client->sent += (size_t)n;
 	}
-	if (!waiting) {
-		buffer_clear(&client->out);
-		client->sent = 0;
-	}
-	if (waiting != client->waiting) {
-		client->waiting = waiting;
-		watch(client, EPOLL_CTL_MOD);
-	}
+	buffer_clear(&client->out);
+	client->sent = 0;
 }
 
 void client_send(struct client *client, enum websocket_opcode opcode, struct slice message)
@@ -195,7 +176,11 @@ struct client *net_connect(struct net *net, const struct sockaddr_in *node, cons
 	net->clients = mem_resize(net->clients, places);
 	net->dirty = mem_resize(net->dirty, places);
 	net->clients[net->client_count - 1] = client;
-	watch(client, EPOLL_CTL_ADD);
+	/* Edges, told once: to be told of the same bytes again and again costs as much as to read them. */
+	struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET,
+	                            .data.ptr = client};
+	if (epoll_ctl(net->epoll, EPOLL_CTL_ADD, client->fd, &event) != 0)
+		die("epoll_ctl: %s", strerror(errno));
 	return client;
 }
 
@@ -286,30 +271,39 @@ static size_t handle_bytes(struct client *client, struct slice bytes)
 	return done;
 }
 
-static void receive(struct client *client)
+/* Keeps of the bytes what is not complete. */
+static void take(struct client *client, struct slice bytes)
+{
+	struct buffer *in = &client->in;
+
+	if (in->size == 0) {
+		size_t done = handle_bytes(client, bytes);
+
+		buffer_append(in, (struct slice){bytes.data + done, bytes.size - done});
+		return;
+	}
+	buffer_append(in, bytes);
+	size_t done = handle_bytes(client, buffer_slice(in));
+	memmove(in->data, in->data + done, in->size - done);
+	in->size -= done;
+}
+
+/* Reads until nothing is left: what is there already is not told again, not even the end. */
+static void receive(struct client *client, bool ended)
 {
 	char *received = client->net->received;
-	ssize_t n = recv(client->fd, received, READ_BYTES, 0);
+	ssize_t n = READ_BYTES;
 
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
-		return;
-	if (n <= 0) {
-		lose(client, "the server dropped a connection: %s",
-		     n == 0 ? "end of file" : strerror(errno));
-		return;
-	}
-
-	struct slice bytes = {received, (size_t)n};
-	if (client->in.size > 0) {
-		buffer_append(&client->in, bytes);
-		bytes = buffer_slice(&client->in);
-	}
-	size_t done = handle_bytes(client, bytes);
-	if (bytes.data == received) {
-		buffer_append(&client->in, (struct slice){bytes.data + done, bytes.size - done});
-	} else if (done > 0) {
-		memmove(client->in.data, client->in.data + done, client->in.size - done);
-		client->in.size -= done;
+	while (client->fd >= 0 && (n == READ_BYTES || ended)) {
+		n = recv(client->fd, received, READ_BYTES, 0);
+		if (n < 0 && errno == EAGAIN)
+			return;
+		if (n < 0)
+			lose(client, "recv: %s", strerror(errno));
+		else if (n == 0)
+			lose(client, "the server dropped a connection");
+		else
+			take(client, (struct slice){received, (size_t)n});
 	}
 }
 
@@ -334,7 +328,7 @@ void net_turn(struct net *net, uint64_t until_ns)
 
 		if (events[i].events & EPOLLOUT)
 			flush(client);
-		if (events[i].events & ~(uint32_t)EPOLLOUT && client->fd >= 0)
-			receive(client);
+		if (events[i].events & ~(uint32_t)EPOLLOUT)
+			receive(client, events[i].events & ~(uint32_t)(EPOLLIN | EPOLLOUT));
 	}
 }

@@ -32,7 +32,6 @@ struct peer {
 	int fd;
 	bool upgraded;
 	bool spoke;        /* in this turn, to all */
-	bool waiting;      /* for the socket to take more */
 	bool left;         /* is let go at the end of the turn */
 	size_t number;     /* NOBODY: it is one of those on "/" */
 	size_t place;      /* among those */
@@ -67,14 +66,6 @@ static void add(struct peers *peers, struct peer *peer)
 	peers->list[peers->count++] = peer;
 }
 
-static void watch(struct peer *peer, int operation)
-{
-	struct epoll_event event = {.events = EPOLLIN | (peer->waiting ? EPOLLOUT : 0u),
-	                            .data.ptr = peer};
-
-	epoll_ctl(epoll, operation, peer->fd, &event);
-}
-
 static void leave(struct peer *peer)
 {
 	if (!peer->left)
@@ -92,22 +83,17 @@ static size_t write_some(struct peer *peer, struct slice bytes)
 	return n < 0 ? 0 : (size_t)n;
 }
 
+/* What the socket does not take waits until it says that it takes more. */
 static void flush(struct peer *peer)
 {
-	struct slice rest = {peer->out.data + peer->sent, peer->out.size - peer->sent};
-
-	if (rest.size > 0)
-		peer->sent += write_some(peer, rest);
-	bool waiting = peer->sent < peer->out.size;
-	if (!waiting) {
+	if (peer->sent < peer->out.size)
+		peer->sent += write_some(peer, (struct slice){peer->out.data + peer->sent,
+		                                              peer->out.size - peer->sent});
+	if (peer->sent == peer->out.size) {
 		buffer_clear(&peer->out);
 		peer->sent = 0;
 	} else if (peer->out.size > UNSENT_BYTES_MAX) {
 		leave(peer);
-	}
-	if (waiting != peer->waiting) {
-		peer->waiting = waiting;
-		watch(peer, EPOLL_CTL_MOD);
 	}
 }
 
@@ -124,10 +110,9 @@ static void tell_all(struct peer *peer)
 				buffer_append(&peer->out,
 				              (struct slice){spoken.data + parts[i].begin,
 				                             parts[i].end - parts[i].begin});
+		flush(peer);
 	}
 	peer->spoke = false;
-	if (peer->out.size > 0 && !peer->waiting)
-		flush(peer);
 }
 
 static void append_unmasked(struct buffer *out, const uint8_t *mask, struct slice payload)
@@ -238,36 +223,50 @@ static size_t handle_request(struct peer *peer, struct slice bytes)
 	return (size_t)(end - bytes.data) + 4;
 }
 
-static void handle_bytes(struct peer *peer)
+/* Handles all that is complete. Returns how many bytes that was. */
+static size_t handle_bytes(struct peer *peer, struct slice bytes)
 {
-	static char received[READ_BYTES];
-	ssize_t n = recv(peer->fd, received, sizeof(received), 0);
 	size_t done = 0, size;
 
-	if (n <= 0) {
-		if (n == 0 || errno != EAGAIN)
-			leave(peer);
-		return;
-	}
-	struct slice bytes = {received, (size_t)n};
-	bool more = peer->in.size > 0;
-	if (more) {
-		buffer_append(&peer->in, bytes);
-		bytes = buffer_slice(&peer->in);
-	}
 	do {
 		struct slice rest = {bytes.data + done, bytes.size - done};
 
 		size = peer->upgraded ? handle_frame(peer, rest) : handle_request(peer, rest);
 		done += size;
 	} while (size > 0);
-	if (more) {
-		memmove(peer->in.data, peer->in.data + done, peer->in.size - done);
-		peer->in.size -= done;
-		if (peer->in.size == 0)
-			buffer_fini(&peer->in);
-	} else {
-		buffer_append(&peer->in, (struct slice){bytes.data + done, bytes.size - done});
+	return done;
+}
+
+/* Keeps of the bytes what is not complete, and no memory if all is. */
+static void take(struct peer *peer, struct slice bytes)
+{
+	struct buffer *in = &peer->in;
+
+	if (in->size > 0) {
+		buffer_append(in, bytes);
+		bytes = buffer_slice(in);
+	}
+	size_t done = handle_bytes(peer, bytes);
+	struct buffer rest = {.size = 0};
+	buffer_append(&rest, (struct slice){bytes.data + done, bytes.size - done});
+	buffer_fini(in);
+	*in = rest;
+}
+
+/* Reads until nothing is left: what is there already is not told again, not even the end. */
+static void receive(struct peer *peer, bool ended)
+{
+	static char received[READ_BYTES];
+	ssize_t n = READ_BYTES;
+
+	while (!peer->left && (n == READ_BYTES || ended)) {
+		n = recv(peer->fd, received, sizeof(received), 0);
+		if (n < 0 && errno == EAGAIN)
+			return;
+		if (n <= 0)
+			leave(peer);
+		else
+			take(peer, (struct slice){received, (size_t)n});
 	}
 }
 
@@ -288,8 +287,7 @@ static void free_peer(struct peer *peer)
 static void end_turn(void)
 {
 	for (size_t i = 0; i < told.count; i++)
-		if (!told.list[i]->waiting)
-			flush(told.list[i]);
+		flush(told.list[i]);
 	for (size_t i = 0; spoken.size > 0 && i < all.count; i++)
 		tell_all(all.list[i]);
 	for (size_t i = 0; i < leaving.count; i++)
@@ -308,7 +306,10 @@ static void accept_peer(int listener)
 	peer->fd = fd;
 	peer->number = NOBODY;
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-	watch(peer, EPOLL_CTL_ADD);
+
+	struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET,
+	                            .data.ptr = peer};
+	epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event);
 }
 
 static int listen_on(uint16_t port)
@@ -349,7 +350,7 @@ static void run(int listener)
 			if (events[i].events & EPOLLOUT)
 				flush(peer);
 			if (events[i].events & ~(uint32_t)EPOLLOUT)
-				handle_bytes(peer);
+				receive(peer, events[i].events & ~(uint32_t)(EPOLLIN | EPOLLOUT));
 		}
 		end_turn();
 	}
