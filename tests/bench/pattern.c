@@ -11,7 +11,9 @@ void pattern_init(struct pattern *pattern, const char *type, const char *from, c
 	struct buffer *text = &pattern->text;
 
 	*pattern = (struct pattern){.digits_at = 0};
-	buffer_printf(text, "{\"type\":\"%s\",\"from\":\"%s\",", type, from);
+	buffer_printf(text, "{\"type\":\"%s\",", type);
+	pattern->type_size = text->size;
+	buffer_printf(text, "\"from\":\"%s\",", from);
 	if (to != NULL)
 		buffer_printf(text, "\"to\":\"%s\",", to);
 	buffer_printf(text, "\"data\":{\"sequence\":\"");
@@ -34,6 +36,11 @@ struct slice pattern_write(struct pattern *pattern, uint32_t sequence)
 		sequence /= 10;
 	}
 	return buffer_slice(&pattern->text);
+}
+
+bool pattern_has_type(const struct pattern *pattern, struct slice message)
+{
+	return slice_starts(message, (struct slice){pattern->text.data, pattern->type_size});
 }
 
 bool pattern_read(const struct pattern *pattern, struct slice message, uint32_t *sequence)

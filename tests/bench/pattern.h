@@ -13,6 +13,7 @@
 
 struct pattern {
 	struct buffer text;
+	size_t type_size; /* of what all messages of the type begin with */
 	size_t digits_at; /* the ten digits of the sequence number */
 };
 
@@ -23,6 +24,9 @@ void pattern_fini(struct pattern *pattern);
 
 /* The message with that number; good until the next call. */
 struct slice pattern_write(struct pattern *pattern, uint32_t sequence);
+
+/* Whether the message is of the pattern's type, from whomever and to whomever. */
+bool pattern_has_type(const struct pattern *pattern, struct slice message);
 
 /* Returns false if the message is not of this pattern. */
 bool pattern_read(const struct pattern *pattern, struct slice message, uint32_t *sequence);

@@ -58,6 +58,18 @@ static void ask(struct pair *pair)
 	peer_say(&pair->asker.peer, pattern_write(&pair->asker.pattern, pair->asked++));
 }
 
+/* Returns false if the message is not what the peer's partner says. */
+static bool read_from(struct partner *speaker, const struct peer *peer, struct slice message,
+                      uint32_t *sequence)
+{
+	if (pattern_read(&speaker->pattern, message, sequence))
+		return true;
+	if (pattern_has_type(&speaker->pattern, message))
+		crowd_fault(peer->crowd, &peer->crowd->errors, "%s got %.*s", peer->name,
+		            SLICE_ARGS(message));
+	return false;
+}
+
 /* Returns false if it must not count. */
 static bool check(struct partner *partner, uint32_t sequence)
 {
@@ -83,7 +95,7 @@ static void on_answer(struct peer *peer, struct slice message)
 	struct direct *direct = pair->direct;
 	uint32_t sequence;
 
-	if (!pattern_read(&pair->answerer.pattern, message, &sequence))
+	if (!read_from(&pair->answerer, peer, message, &sequence))
 		return;
 	if (sequence == PROBE) {
 		direct->ready += !pair->ready;
@@ -109,7 +121,7 @@ static void on_question(struct peer *peer, struct slice message)
 	struct partner *answerer = (struct partner *)peer;
 	uint32_t sequence;
 
-	if (pattern_read(&answerer->pair->asker.pattern, message, &sequence) &&
+	if (read_from(&answerer->pair->asker, peer, message, &sequence) &&
 	    (sequence == PROBE || check(answerer, sequence)))
 		peer_say(peer, pattern_write(&answerer->pattern, sequence));
 }

@@ -116,6 +116,9 @@ static void on_message(struct peer *peer, struct slice message)
 		}
 		return;
 	}
+	if (pattern_has_type(&fanout->senders[0].pattern, message))
+		crowd_fault(&fanout->crowd, &fanout->crowd.errors, "%s got %.*s", peer->name,
+		            SLICE_ARGS(message));
 }
 
 static void open_listener(struct fanout *fanout, size_t number, size_t node, enum peer_kind kind)

@@ -38,7 +38,8 @@ static void on_peer(struct peer *peer, size_t number)
 {
 	struct newcomer *newcomer = (struct newcomer *)peer;
 
-	if (number == peer->number || newcomer->knows[number])
+	if (number == peer->number || number >= newcomer->join->bench->receivers ||
+	    newcomer->knows[number])
 		return;
 	newcomer->knows[number] = true;
 	newcomer->join->known++;
