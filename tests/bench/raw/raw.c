@@ -118,14 +118,14 @@ static void tell_all(struct peer *peer)
 static void append_unmasked(struct buffer *out, const uint8_t *mask, struct slice payload)
 {
 	char *to = buffer_reserve(out, payload.size);
-	uint64_t key, eight;
+	uint64_t twice, eight;
 	size_t i = 0;
 
-	memcpy(&key, mask, 4);
-	key |= key << 32;
+	memcpy(&twice, mask, 4);
+	memcpy((char *)&twice + 4, mask, 4);
 	for (; i + 8 <= payload.size; i += 8) {
 		memcpy(&eight, payload.data + i, 8);
-		eight ^= key;
+		eight ^= twice;
 		memcpy(to + i, &eight, 8);
 	}
 	for (; i < payload.size; i++)
@@ -321,8 +321,8 @@ static int listen_on(uint16_t port)
 	socklen_t size = sizeof(address);
 	int listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), on = 1;
 
-	setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-	if (bind(listener, (struct sockaddr *)&address, size) != 0 || listen(listener, 4096) != 0) {
+	if (listener < 0 || setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) != 0 ||
+	    bind(listener, (struct sockaddr *)&address, size) != 0 || listen(listener, 4096) != 0) {
 		perror("bench_raw");
 		exit(1);
 	}
