@@ -33,14 +33,14 @@ static void greet(struct peer *peer)
 /* Those whose presence is in the message, be it one's own or a roster. */
 static void name_all(struct peer *peer, struct slice message)
 {
-	struct buffer *start = &peer->crowd->scratch;
+	static const char label[] = "\"from\":\"";
 	const char *end = message.data + message.size, *at = message.data;
+	struct slice everybody = slice_of(peer->crowd->everybody);
 
-	buffer_clear(start);
-	buffer_printf(start, "\"from\":\"%sp", peer->crowd->everybody);
-	while ((at = memmem(at, (size_t)(end - at), start->data, start->size)) != NULL) {
-		at += start->size;
-		peer->names(peer, strtoul(at, NULL, 10));
+	while ((at = memmem(at, (size_t)(end - at), label, sizeof(label) - 1)) != NULL) {
+		at += sizeof(label) - 1;
+		if (slice_starts((struct slice){at, (size_t)(end - at)}, everybody))
+			peer->names(peer, strtoul(at + everybody.size + 1, NULL, 10));
 	}
 }
 
