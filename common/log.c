@@ -14,6 +14,7 @@
 
 static enum log_level level_min = LOG_LEVEL_INFO;
 static enum log_format line_format = LOG_FORMAT_LOGFMT;
+static struct log_field process; /* key NULL: none */
 
 void log_setup(enum log_level level, enum log_format format)
 {
@@ -24,6 +25,11 @@ void log_setup(enum log_level level, enum log_format format)
 bool log_is_on(enum log_level level)
 {
 	return level >= level_min;
+}
+
+void log_as(const char *key, uint64_t number)
+{
+	process = LOG_NUMBER(key, number);
 }
 
 static const char *level_name(enum log_level level)
@@ -135,6 +141,8 @@ void log_write(enum log_level level, const char *event, const struct log_field *
 	append_time(&line, clock_wall_ms());
 	append_text(&line, "level", slice_of(level_name(level)));
 	append_text(&line, "event", slice_of(event));
+	if (process.key != NULL)
+		append_field(&line, &process);
 	for (size_t i = 0; i < count; i++)
 		append_field(&line, &fields[i]);
 	buffer_append(&line, line_format == LOG_FORMAT_JSON ? SLICE("}\n") : SLICE("\n"));

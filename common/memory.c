@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 static void *checked(void *memory, size_t size)
 {
@@ -41,4 +42,11 @@ void *mem_copy(const void *bytes, size_t size)
 	if (size > 0)
 		memcpy(copy, bytes, size);
 	return copy;
+}
+
+void *mem_shared(size_t size)
+{
+	void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	return checked(memory == MAP_FAILED ? NULL : memory, size);
 }

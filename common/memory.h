@@ -20,3 +20,9 @@ void *mem_resize(void *old, size_t size) __attribute__((returns_nonnull, warn_un
 /* Returns an owned copy of the bytes. */
 void *mem_copy(const void *bytes, size_t size)
 	__attribute__((returns_nonnull, malloc, warn_unused_result));
+
+/*
+ * Bytes, all zero, that processes which are forked later share with this one. Never given back: they
+ * are there as long as one of the processes is.
+ */
+void *mem_shared(size_t size) __attribute__((returns_nonnull, warn_unused_result));

@@ -9,13 +9,13 @@
 
 #define BOUNDS_MAX 16
 
-enum kind { KIND_COUNTER, KIND_GAUGE, KIND_HISTOGRAM };
+enum kind { KIND_COUNTER, KIND_GAUGE, KIND_GAUGE_LEAST, KIND_GAUGE_MOST, KIND_HISTOGRAM };
 
 struct histogram {
 	size_t bound_count;
 	double bounds[BOUNDS_MAX];
-	uint64_t counts[BOUNDS_MAX + 1]; /* per bucket, not summed up; the last one has no bound */
-	double sum;
+	struct metric *counts; /* per bucket, not summed up; the last one has no bound */
+	struct metric *sum;    /* the bits of a double */
 };
 
 /* All metrics of one name. */
@@ -31,11 +31,29 @@ struct family {
 
 struct sample {
 	struct list link;
-	struct metric metric;
+	struct metric *metric;
 	char *label_value; /* or NULL */
 };
 
 static struct list families = {&families, &families};
+
+/* The numbers themselves: our own page, and those of the others that we show. */
+static struct metrics_page alone;
+static struct metrics_page *shown = &alone;
+static size_t page_count = 1;
+static size_t own_page;
+static size_t number_count;
+
+/* The next `count` numbers of our page. */
+static struct metric *take_numbers(size_t count)
+{
+	struct metric *first = shown[own_page].numbers + number_count;
+
+	assert(!shown[own_page].in_use);
+	assert(number_count + count <= METRICS_NUMBERS_MAX);
+	number_count += count;
+	return first;
+}
 
 static bool same(const char *a, const char *b)
 {
@@ -66,14 +84,17 @@ static struct metric *metric_of(struct family *family, const char *label_value)
 	LIST_EACH(&family->samples, link) {
 		struct sample *sample = LIST_ENTRY(link, struct sample, link);
 		if (same(sample->label_value, label_value))
-			return &sample->metric;
+			return sample->metric;
 	}
 
 	struct sample *sample = mem_zero(sizeof(*sample));
+	sample->metric = take_numbers(1);
+	if (family->kind != KIND_COUNTER)
+		metric_set(sample->metric, 0); /* of who had the page before */
 	if (label_value != NULL)
 		sample->label_value = mem_copy(label_value, strlen(label_value) + 1);
 	list_append(&family->samples, &sample->link);
-	return &sample->metric;
+	return sample->metric;
 }
 
 struct metric *metric_counter(const char *name, const char *help, const char *label,
@@ -86,6 +107,18 @@ struct metric *metric_gauge(const char *name, const char *help, const char *labe
                             const char *label_value)
 {
 	return metric_of(family_of(KIND_GAUGE, name, help, label), label_value);
+}
+
+struct metric *metric_gauge_least(const char *name, const char *help, const char *label,
+                                  const char *label_value)
+{
+	return metric_of(family_of(KIND_GAUGE_LEAST, name, help, label), label_value);
+}
+
+struct metric *metric_gauge_most(const char *name, const char *help, const char *label,
+                                 const char *label_value)
+{
+	return metric_of(family_of(KIND_GAUGE_MOST, name, help, label), label_value);
 }
 
 struct histogram *metric_histogram(const char *name, const char *help, const double *bounds,
@@ -102,8 +135,26 @@ struct histogram *metric_histogram(const char *name, const char *help, const dou
 	struct histogram *histogram = mem_zero(sizeof(*histogram));
 	histogram->bound_count = bound_count;
 	memcpy(histogram->bounds, bounds, bound_count * sizeof(*bounds));
+	histogram->counts = take_numbers(bound_count + 1);
+	histogram->sum = take_numbers(1);
 	family->histogram = histogram;
 	return histogram;
+}
+
+static double double_of(uint64_t bits)
+{
+	double value;
+
+	memcpy(&value, &bits, sizeof(value));
+	return value;
+}
+
+static uint64_t bits_of(double value)
+{
+	uint64_t bits;
+
+	memcpy(&bits, &value, sizeof(bits));
+	return bits;
 }
 
 void histogram_observe(struct histogram *histogram, double value)
@@ -112,8 +163,48 @@ void histogram_observe(struct histogram *histogram, double value)
 
 	while (bucket < histogram->bound_count && value > histogram->bounds[bucket])
 		bucket++;
-	histogram->counts[bucket]++;
-	histogram->sum += value;
+	metric_add(&histogram->counts[bucket], 1);
+	metric_set(histogram->sum, bits_of(double_of(metric_value(histogram->sum)) + value));
+}
+
+/* The same number in another process's page. */
+static uint64_t value_in(size_t page, const struct metric *metric)
+{
+	return metric_value(&shown[page].numbers[metric - shown[own_page].numbers]);
+}
+
+static uint64_t sum_of(const struct metric *metric)
+{
+	uint64_t sum = 0;
+
+	for (size_t page = 0; page < page_count; page++)
+		sum += value_in(page, metric);
+	return sum;
+}
+
+static double sum_of_doubles(const struct metric *metric)
+{
+	double sum = 0;
+
+	for (size_t page = 0; page < page_count; page++)
+		sum += double_of(value_in(page, metric));
+	return sum;
+}
+
+static int64_t gauge_of(enum kind kind, const struct metric *metric)
+{
+	int64_t result = (int64_t)metric_value(metric);
+
+	for (size_t page = 0; page < page_count; page++) {
+		if (page == own_page || !shown[page].in_use)
+			continue;
+		int64_t value = (int64_t)value_in(page, metric);
+		if (kind == KIND_GAUGE)
+			result += value;
+		else if (kind == KIND_GAUGE_LEAST ? value < result : value > result)
+			result = value;
+	}
+	return result;
 }
 
 /* Backslashes and ends of lines, and quotes where the text stands in quotes. */
@@ -133,7 +224,7 @@ static void append_escaped(struct buffer *out, const char *text, bool in_quotes)
 
 static void append_head(struct buffer *out, const struct family *family)
 {
-	static const char *const kinds[] = {"counter", "gauge", "histogram"};
+	static const char *const kinds[] = {"counter", "gauge", "gauge", "gauge", "histogram"};
 
 	buffer_printf(out, "# HELP %s ", family->name);
 	append_escaped(out, family->help, false);
@@ -149,10 +240,10 @@ static void append_sample(struct buffer *out, const struct family *family,
 		append_escaped(out, sample->label_value, true);
 		buffer_append(out, SLICE("\"}"));
 	}
-	if (family->kind == KIND_GAUGE)
-		buffer_printf(out, " %" PRId64 "\n", (int64_t)sample->metric.value);
+	if (family->kind == KIND_COUNTER)
+		buffer_printf(out, " %" PRIu64 "\n", sum_of(sample->metric));
 	else
-		buffer_printf(out, " %" PRIu64 "\n", sample->metric.value);
+		buffer_printf(out, " %" PRId64 "\n", gauge_of(family->kind, sample->metric));
 }
 
 static void append_histogram(struct buffer *out, const char *name,
@@ -161,13 +252,13 @@ static void append_histogram(struct buffer *out, const char *name,
 	uint64_t count = 0;
 
 	for (size_t i = 0; i < histogram->bound_count; i++) {
-		count += histogram->counts[i];
+		count += sum_of(&histogram->counts[i]);
 		buffer_printf(out, "%s_bucket{le=\"%.15g\"} %" PRIu64 "\n", name,
 		              histogram->bounds[i], count);
 	}
-	count += histogram->counts[histogram->bound_count];
+	count += sum_of(&histogram->counts[histogram->bound_count]);
 	buffer_printf(out, "%s_bucket{le=\"+Inf\"} %" PRIu64 "\n", name, count);
-	buffer_printf(out, "%s_sum %.15g\n", name, histogram->sum);
+	buffer_printf(out, "%s_sum %.15g\n", name, sum_of_doubles(histogram->sum));
 	buffer_printf(out, "%s_count %" PRIu64 "\n", name, count);
 }
 
@@ -199,4 +290,27 @@ void metrics_reset(void)
 	LIST_EACH(&families, link)
 		family_destroy(LIST_ENTRY(link, struct family, link));
 	list_init(&families);
+	memset(&alone, 0, sizeof(alone));
+	shown = &alone;
+	page_count = 1;
+	own_page = 0;
+	number_count = 0;
+}
+
+void metrics_share(struct metrics_page *pages, size_t count, size_t own)
+{
+	assert(number_count == 0 && own < count);
+	shown = pages;
+	page_count = count;
+	own_page = own;
+}
+
+void metrics_enter(void)
+{
+	shown[own_page].in_use = true;
+}
+
+void metrics_leave(struct metrics_page *page)
+{
+	page->in_use = false;
 }

@@ -24,8 +24,9 @@ void meters_init(struct meters *meters)
 {
 	static const double bounds[] = {.0005, .001, .002, .005, .01, .02, .05, .1, .2, .5, 1, 3};
 
-	meters->state = metric_gauge("p2p_relay_bus_state", "0 idle, 1 down, 2 recovering, 3 up.",
-	                             NULL, NULL);
+	meters->state = metric_gauge_least(
+		"p2p_relay_bus_state",
+		"0 idle, 1 down, 2 recovering, 3 up; of several workers the least.", NULL, NULL);
 	meters->reconnects = metric_counter("p2p_relay_bus_reconnects_total",
 	                                    "Connections to Redis that were lost.", NULL, NULL);
 	meters->errors = metric_counter("p2p_relay_bus_errors_total",

@@ -45,9 +45,9 @@ void edge_counters_init(struct edge_counters *counters)
 			"p2p_relay_socket_writes_total",
 			"Writes to sockets: the fewer per message, the more were sent together.",
 			NULL, NULL),
-		.outbox_high_water =
-			metric_gauge("p2p_relay_outbox_high_water_bytes",
-	                             "The largest backlog that one socket has had.", NULL, NULL),
+		.outbox_high_water = metric_gauge_most(
+			"p2p_relay_outbox_high_water_bytes",
+			"The largest backlog that one socket has had.", NULL, NULL),
 		.accept_pauses = metric_counter(
 			"p2p_relay_accept_pauses_total",
 			"Times that newcomers had to wait: no descriptors, or too many connections.",

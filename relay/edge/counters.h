@@ -31,6 +31,6 @@ void edge_counters_refused(const struct edge_counters *counters, unsigned status
 
 static inline void edge_counters_backlog(const struct edge_counters *counters, size_t bytes)
 {
-	if (bytes > counters->outbox_high_water->value)
+	if (bytes > metric_value(counters->outbox_high_water))
 		metric_set(counters->outbox_high_water, bytes);
 }

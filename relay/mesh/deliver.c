@@ -10,7 +10,7 @@
 /* Nodes of different age on one bus are normal, and each parcel of the other age is the same news. */
 static void report_once(struct metric *metric, const char *what)
 {
-	if (metric->value == 0)
+	if (metric_value(metric) == 0)
 		log_warn("parcel_not_understood", LOG_TEXT("why", what));
 	metric_add(metric, 1);
 }
