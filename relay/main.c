@@ -9,16 +9,19 @@
 
 #include "auth/auth.h"
 #include "bus/bus.h"
+#include "common/clock.h"
 #include "common/log.h"
 #include "common/memory.h"
 #include "common/metrics.h"
 #include "common/timers.h"
 #include "edge/certificate.h"
 #include "edge/edge.h"
+#include "edge/scoreboard.h"
 #include "mesh/hub.h"
 #include "ops/admin.h"
 #include "ops/loop.h"
 #include "ops/options.h"
+#include "ops/workers.h"
 
 /* After a drain: how long to wait for Redis to take what this node still owes it. */
 #define FAREWELL_MS_MAX 6000
@@ -29,8 +32,17 @@
 
 #define EXIT_USAGE 2
 
+/* What the workers share: memory that was there before they were forked. */
+struct shared {
+	struct scoreboard *scoreboard;
+	struct metrics_page *metrics;
+};
+
 struct node {
 	struct options options;
+	const struct shared *shared; /* NULL: there is no other worker */
+	unsigned worker;
+	bool rehearsal; /* it will never run */
 	struct loop *loop;
 	struct bus *bus;
 	struct auth *auth;               /* NULL: everybody may come in */
@@ -99,12 +111,16 @@ static struct auth_settings auth_settings(const struct options *options)
 	};
 }
 
-static struct edge_settings edge_settings(const struct options *options, struct auth *auth,
-                                          struct certificate *certificate)
+static struct edge_settings edge_settings(const struct node *node)
 {
+	const struct options *options = &node->options;
+
 	return (struct edge_settings){
 		.listen_host = options->listen.host,
 		.listen_port = options->listen.port,
+		.scoreboard = node->shared != NULL ? node->shared->scoreboard : NULL,
+		.worker = node->worker,
+		.bind_only = node->rehearsal,
 		.connections_max = options->connections_max,
 		.message_bytes_max = options->message_bytes_max,
 		.outbox_bytes_max = options->outbox_bytes_max,
@@ -116,14 +132,14 @@ static struct edge_settings edge_settings(const struct options *options, struct 
 	                         options->mesh_by == OPTION_MESH_BY_QUERY,
 		.mesh_by_header = options->mesh_by == OPTION_MESH_BY_ANY ||
 	                          options->mesh_by == OPTION_MESH_BY_HEADER,
-		.auth = auth,
+		.auth = node->auth,
 		.token_by_query = options->token_query == OPTION_TOKEN_QUERY_ALLOW,
 		.refuse_by_close = options->refuse_by == OPTION_REFUSE_BY_CLOSE,
 		.connections_per_subject_max = options->connections_per_subject_max,
 		.allowed_origins = options->allowed_origin.text,
 		.trusted_proxies = options->trusted_proxy.text,
 		.connections_per_address_max = options->connections_per_address_max,
-		.certificate = certificate,
+		.certificate = node->certificate,
 		.metrics_on_main = options->admin_listen.port == 0,
 		.version = RELAY_VERSION,
 	};
@@ -134,6 +150,36 @@ static bool is_ready(void *context, const char **reason)
 	const struct node *node = context;
 
 	return edge_is_ready(node->edge, reason);
+}
+
+static bool is_live(void *context)
+{
+	const struct node *node = context;
+
+	return edge_is_live(node->edge);
+}
+
+static struct admin_settings admin_settings(struct node *node)
+{
+	return (struct admin_settings){
+		.host = node->options.admin_listen.host,
+		.port = node->options.admin_listen.port,
+		.share_port = node->shared != NULL,
+		.is_ready = is_ready,
+		.is_live = is_live,
+		.context = node,
+	};
+}
+
+/* So that it shows how many there are, and how often one had to be replaced. */
+static void count_process(void)
+{
+	metric_set(metric_gauge("p2p_relay_workers", "Processes that serve the port.", NULL, NULL),
+	           1);
+	metric_add(metric_counter("p2p_relay_worker_starts_total",
+	                          "Workers started: more than there are, if some have died.", NULL,
+	                          NULL),
+	           1);
 }
 
 /* Says on stderr what keeps the node from being built, and returns the exit status. */
@@ -179,6 +225,7 @@ static int node_build(struct node *node)
 	const struct hub_settings for_hub = hub_settings(options);
 	const char *error = NULL;
 
+	count_process();
 	node->loop = loop_create();
 	struct event_base *base = loop_base(node->loop);
 	struct timers *timers = loop_timers(node->loop);
@@ -199,15 +246,15 @@ static int node_build(struct node *node)
 		if (node->certificate == NULL)
 			return complain(EXIT_USAGE, "", error);
 	}
-	const struct edge_settings for_edge = edge_settings(options, node->auth, node->certificate);
+	const struct edge_settings for_edge = edge_settings(node);
 	node->edge = edge_create(&for_edge, base, timers, &error);
 	if (node->edge == NULL)
 		return complain(EXIT_FAILURE, "", error);
 	node->hub = hub_create(&for_hub, timers, edge_port(), bus_port(), node->bus);
 	if (options->admin_listen.port == 0)
 		return EXIT_SUCCESS;
-	node->admin = admin_create(base, options->admin_listen.host, options->admin_listen.port,
-	                           is_ready, node, &error);
+	const struct admin_settings for_admin = admin_settings(node);
+	node->admin = admin_create(base, &for_admin, &error);
 	return node->admin != NULL ? EXIT_SUCCESS : complain(EXIT_FAILURE, "", error);
 }
 
@@ -282,16 +329,22 @@ static void on_signal(int signal, void *context)
 	edge_drain(node->edge, (unsigned)node->options.drain_seconds, on_drained, node);
 }
 
-static void node_run(struct node *node)
+static void listen_to_signals(struct node *node)
 {
-	static const int signals[] = {SIGTERM, SIGINT, SIGHUP};
 	/* Without anything to read again SIGHUP ends the process, as when a terminal is closed. */
-	unsigned count = node->certificate != NULL ? 3 : 2;
+	static const int alone[] = {SIGTERM, SIGINT, SIGHUP};
+	static const int as_worker[] = {WORKERS_STOP, SIGHUP};
+	bool is_worker = node->shared != NULL;
+	unsigned count = is_worker ? 1 : 2;
 
-	timer_init(&node->farewell, say_farewell, node);
-	loop_on_signals(node->loop, signals, count, on_signal, node);
-	bus_start(node->bus);
-	edge_start(node->edge, node->hub);
+	if (node->certificate != NULL)
+		count++;
+	loop_on_signals(node->loop, is_worker ? as_worker : alone, count, on_signal, node);
+}
+
+/* Clients are served. Said once: by the last worker that starts. */
+static void announce(const struct node *node)
+{
 	log_info("listening", LOG_TEXT("version", RELAY_VERSION),
 	         LOG_TEXT("host", node->options.listen.host),
 	         LOG_NUMBER("port", edge_port_number(node->edge)));
@@ -299,8 +352,88 @@ static void node_run(struct node *node)
 		log_warn("no_authentication",
 		         LOG_TEXT("meaning",
 		                  "whoever reaches this port may connect and take any free id"));
+}
+
+static void node_run(struct node *node)
+{
+	timer_init(&node->farewell, say_farewell, node);
+	listen_to_signals(node);
+	bus_start(node->bus);
+	if (edge_start(node->edge, node->hub))
+		announce(node);
 	loop_run(node->loop);
 	log_info("stopped", LOG_NUMBER("connections", edge_socket_count(node->edge)));
+}
+
+/* Returns the exit status. */
+static int serve(struct node *node)
+{
+	int status = node_build(node);
+
+	metrics_enter();
+	if (status == EXIT_SUCCESS)
+		node_run(node);
+	node_destroy(node);
+	return status;
+}
+
+/* ---- Several of it */
+
+static int work(unsigned worker, void *context)
+{
+	struct node *node = context;
+
+	node->worker = worker;
+	metrics_share(node->shared->metrics, node->options.workers, worker);
+	return serve(node);
+}
+
+static void bury(unsigned worker, void *context)
+{
+	const struct node *node = context;
+	const struct shared *shared = node->shared;
+
+	metrics_leave(&shared->metrics[worker]);
+	scoreboard_end(&shared->scoreboard->scores[worker], clock_mono_ms(),
+	               clock_wall_ms() / 1000);
+}
+
+/*
+ * Builds a node that never runs: to hear once, and before there are workers, what is wrong with the
+ * options, whether the ports are free of others (who share theirs find out no more), and which one
+ * port 0 is.
+ */
+static int rehearse(struct node *node)
+{
+	struct node rehearsal = {.options = node->options, .rehearsal = true};
+	int status = node_build(&rehearsal);
+
+	if (status == EXIT_SUCCESS)
+		node->options.listen.port = (uint16_t)edge_port_number(rehearsal.edge);
+	node_destroy(&rehearsal);
+	return status;
+}
+
+static int serve_by_workers(struct node *node)
+{
+	unsigned count = (unsigned)node->options.workers;
+	int status = rehearse(node);
+
+	if (status != EXIT_SUCCESS)
+		return status;
+	const struct shared shared = {
+		.scoreboard = mem_shared(scoreboard_size(count)),
+		.metrics = mem_shared(count * sizeof(*shared.metrics)),
+	};
+	shared.scoreboard->count = count;
+	node->shared = &shared;
+	return workers_run(&(struct workers_settings){
+		.count = count,
+		.reload = node->options.tls_cert_file != NULL,
+		.work = work,
+		.died = bury,
+		.context = node,
+	});
 }
 
 int main(int argc, char **argv)
@@ -327,10 +460,5 @@ int main(int argc, char **argv)
 	signal(SIGPIPE, SIG_IGN);
 	if (node.options.core_dumps == OPTION_CORE_DUMPS_OFF)
 		prctl(PR_SET_DUMPABLE, 0);
-
-	int status = node_build(&node);
-	if (status == EXIT_SUCCESS)
-		node_run(&node);
-	node_destroy(&node);
-	return status;
+	return node.options.workers > 1 ? serve_by_workers(&node) : serve(&node);
 }

@@ -10,17 +10,18 @@ static bool glows(const struct activity *activity, uint64_t now_ms)
 
 void activity_opened(struct activity *activity, uint64_t now_ms, uint64_t wall_s)
 {
-	if (activity->open++ == 0 && !glows(activity, now_ms))
+	if (activity->open == 0 && !glows(activity, now_ms))
 		activity->busy_since_s = wall_s;
 	activity->ever = true;
+	activity->open++;
 }
 
 void activity_closed(struct activity *activity, uint64_t now_ms, uint64_t wall_s)
 {
 	assert(activity->open > 0);
-	activity->open--;
 	activity->last_closed_ms = now_ms;
 	activity->last_closed_s = wall_s;
+	activity->open--;
 }
 
 bool activity_is_busy(const struct activity *activity, uint64_t now_ms, uint64_t *changed_s)

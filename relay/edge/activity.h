@@ -8,19 +8,20 @@
  */
 #pragma once
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #define ACTIVITY_AFTERGLOW_SECONDS 120
 
-/* Zeroed memory is a node that never had a socket. */
+/* Zeroed memory is a node that never had a socket. Written by one process, and read by others. */
 struct activity {
-	size_t open;
-	bool ever;
-	uint64_t busy_since_s;   /* wall clock */
-	uint64_t last_closed_s;  /* wall clock */
-	uint64_t last_closed_ms; /* monotonic */
+	_Atomic size_t open;
+	atomic_bool ever;
+	_Atomic uint64_t busy_since_s;   /* wall clock */
+	_Atomic uint64_t last_closed_s;  /* wall clock */
+	_Atomic uint64_t last_closed_ms; /* monotonic */
 };
 
 void activity_opened(struct activity *activity, uint64_t now_ms, uint64_t wall_s);

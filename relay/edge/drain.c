@@ -13,6 +13,7 @@
 #include "edge/drain.h"
 
 #include "edge/deadlines.h"
+#include "edge/readiness.h"
 #include "edge/socket.h"
 
 #define TICK_MS 50
@@ -142,6 +143,7 @@ void edge_drain(struct edge *edge, unsigned seconds, void (*done)(void *context)
 		drain->window_ms = seconds * (uint64_t)1000;
 		drain->total = edge->socket_count;
 	}
+	readiness_show(edge);
 	if (drain->begun_again || seconds == 0)
 		make_haste(edge);
 	log_info("draining", LOG_NUMBER("connections", edge->socket_count),

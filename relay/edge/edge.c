@@ -15,6 +15,7 @@
 #include "edge/internal.h"
 #include "edge/invocations.h"
 #include "edge/listener.h"
+#include "edge/readiness.h"
 #include "edge/receive.h"
 #include "edge/request.h"
 #include "edge/socket.h"
@@ -237,6 +238,7 @@ struct edge *edge_create(const struct edge_settings *settings, struct event_base
 	list_init(&edge->invocations);
 	edge->subjects = tally_create();
 	edge_counters_init(&edge->counters);
+	readiness_init(edge);
 	deadlines_init(edge);
 	drain_init(edge);
 
@@ -261,10 +263,12 @@ fail:
 	return NULL;
 }
 
-void edge_start(struct edge *edge, struct hub *hub)
+bool edge_start(struct edge *edge, struct hub *hub)
 {
 	edge->hub = hub;
 	listener_start(edge->listener);
+	readiness_show(edge);
+	return scoreboard_start(edge->scoreboard);
 }
 
 unsigned edge_port_number(const struct edge *edge)
@@ -291,6 +295,7 @@ void edge_destroy(struct edge *edge)
 	flush_fini(edge);
 	deadlines_fini(edge);
 	tally_destroy(edge->addresses);
+	readiness_fini(edge);
 	free(edge->scratch);
 	free(edge);
 }

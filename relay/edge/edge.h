@@ -17,12 +17,19 @@ struct certificate;
 struct edge;
 struct event_base;
 struct hub;
+struct scoreboard;
 
 struct edge_settings {
 	const char *listen_host; /* a numeric address; IPv6 with or without [] */
 	unsigned listen_port;    /* 0 = any free one, see edge_port_number() */
-	bool share_port;         /* SO_REUSEPORT: several processes on one port */
-	size_t connections_max;  /* WebSockets; the next gets 503 */
+	/*
+	 * Of the workers that share the port (SO_REUSEPORT), and which of them this is: see
+	 * scoreboard.h. Borrowed. NULL: there are no others.
+	 */
+	struct scoreboard *scoreboard;
+	unsigned worker;
+	bool bind_only;         /* to find out whether it can be: nobody can connect yet */
+	size_t connections_max; /* WebSockets, of all workers together; the next gets 503 */
 	/* Of one message from a client. A longer one ends the connection with 1009. */
 	size_t message_bytes_max;
 	/* Queued for one client; who needs more is closed with 4413. Several times message_bytes_max. */
@@ -55,8 +62,11 @@ struct edge_settings {
 struct edge *edge_create(const struct edge_settings *settings, struct event_base *base,
                          struct timers *timers, const char **error);
 
-/* Starts to serve. Borrows the hub until edge_destroy(). */
-void edge_start(struct edge *edge, struct hub *hub);
+/*
+ * Starts to serve. Borrows the hub until edge_destroy(). True if it is the last of the workers that
+ * share the port.
+ */
+bool edge_start(struct edge *edge, struct hub *hub);
 
 /* What the mesh calls. The sockets carry their edge with them. */
 const struct edge_port *edge_port(void);
@@ -64,10 +74,16 @@ const struct edge_port *edge_port(void);
 /* The port that is really bound. */
 unsigned edge_port_number(const struct edge *edge);
 
-/* May newcomers be sent here? If not, says why in *reason (a literal). For /readyz. */
+/*
+ * May newcomers be sent here, whichever of the workers they get to? If not, says why in *reason (a
+ * literal). For /readyz.
+ */
 bool edge_is_ready(const struct edge *edge, const char **reason);
 
-/* WebSockets open now. */
+/* False if one of the workers stands still. For /livez. */
+bool edge_is_live(const struct edge *edge);
+
+/* WebSockets open now, in this process. */
 size_t edge_socket_count(const struct edge *edge);
 
 /*

@@ -141,7 +141,7 @@ static bool has_room(struct edge *edge, struct lws *wsi, struct rejection *rejec
 		*rejection = stranger;
 	else if (edge->drain.begun)
 		*rejection = draining;
-	else if (edge->socket_count >= edge->settings.connections_max)
+	else if (scoreboard_sockets(edge->scoreboard) >= edge->settings.connections_max)
 		*rejection = full;
 	else
 		return true;

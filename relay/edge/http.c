@@ -6,7 +6,6 @@
  */
 #include "edge/http.h"
 
-#include "auth/auth.h"
 #include "common/clock.h"
 #include "common/metrics.h"
 #include "common/random.h"
@@ -31,7 +30,7 @@ static int on_ping(struct edge *edge, struct lws *wsi, const struct request *req
 {
 	char body[128];
 	uint64_t changed_s;
-	bool busy = activity_is_busy(&edge->activity, timers_now(edge->timers), &changed_s);
+	bool busy = scoreboard_is_busy(edge->scoreboard, timers_now(edge->timers), &changed_s);
 	const char *status = busy ? "HealthyBusy" : "Healthy";
 	int size = changed_s == 0 ? snprintf(body, sizeof(body), "{\"status\":\"%s\"}", status)
 	                          : snprintf(body, sizeof(body),
@@ -47,18 +46,9 @@ static int on_livez(struct edge *edge, struct lws *wsi, const struct request *re
 	int size = snprintf(body, sizeof(body), "{\"status\":\"alive\",\"version\":\"%.64s\"}",
 	                    edge->settings.version);
 
+	if (!edge_is_live(edge))
+		return answer(wsi, request, 503, SLICE("{\"status\":\"stalled\"}"));
 	return answer(wsi, request, 200, (struct slice){body, (size_t)size});
-}
-
-bool edge_is_ready(const struct edge *edge, const char **reason)
-{
-	if (edge->drain.begun)
-		*reason = "draining";
-	else if (edge->socket_count >= edge->settings.connections_max)
-		*reason = "full";
-	else if (edge->settings.auth == NULL || auth_is_ready(edge->settings.auth, reason))
-		return hub_is_ready(edge->hub, reason);
-	return false;
 }
 
 static int on_readyz(struct edge *edge, struct lws *wsi, const struct request *request)

@@ -12,10 +12,10 @@
 #include "common/ip.h"
 #include "common/list.h"
 #include "common/log.h"
-#include "edge/activity.h"
 #include "edge/counters.h"
 #include "edge/edge.h"
 #include "edge/outbox.h"
+#include "edge/scoreboard.h"
 #include "edge/wheel.h"
 #include "mesh/connection.h"
 #include "mesh/hub.h"
@@ -100,7 +100,9 @@ struct edge {
 	struct wheel wheel; /* deadlines.c */
 	struct blob *ping;  /* deadlines.c: the frame */
 	struct drain drain;
-	struct activity activity;
+	struct scoreboard *scoreboard; /* readiness.c */
+	struct score *score;           /* readiness.c: our own; socket.c: its activity */
+	struct timer show;             /* readiness.c */
 	struct edge_counters counters;
 };
 

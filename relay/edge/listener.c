@@ -92,7 +92,7 @@ static const char *bind_to(struct listener *listener, const struct sockaddr_stor
 	if (listener->fd < 0)
 		return "socket";
 	setsockopt(listener->fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-	if (listener->edge->settings.share_port &&
+	if (listener->edge->settings.scoreboard != NULL &&
 	    setsockopt(listener->fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)) != 0)
 		return "SO_REUSEPORT";
 	if (address->ss_family ==
@@ -100,7 +100,7 @@ static const char *bind_to(struct listener *listener, const struct sockaddr_stor
 		setsockopt(listener->fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off));
 	if (bind(listener->fd, (const struct sockaddr *)address, size) != 0)
 		return "bind";
-	if (listen(listener->fd, BACKLOG) != 0)
+	if (!listener->edge->settings.bind_only && listen(listener->fd, BACKLOG) != 0)
 		return "listen";
 	if (getsockname(listener->fd, (struct sockaddr *)&bound, &bound_size) != 0)
 		return "getsockname";

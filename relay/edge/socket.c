@@ -70,7 +70,7 @@ static void enter(struct socket *socket, struct guest *guest)
 
 	list_append(&edge->sockets, &socket->member);
 	edge->socket_count++;
-	activity_opened(&edge->activity, timers_now(edge->timers), clock_wall_ms() / 1000);
+	activity_opened(&edge->score->activity, timers_now(edge->timers), clock_wall_ms() / 1000);
 	metric_set(edge->counters.connections, edge->socket_count);
 	metric_add(edge->counters.connects, 1);
 
@@ -256,7 +256,7 @@ bool socket_on_control(struct socket *socket)
 static void uncount(struct edge *edge)
 {
 	edge->socket_count--;
-	activity_closed(&edge->activity, timers_now(edge->timers), clock_wall_ms() / 1000);
+	activity_closed(&edge->score->activity, timers_now(edge->timers), clock_wall_ms() / 1000);
 	metric_set(edge->counters.connections, edge->socket_count);
 }
 

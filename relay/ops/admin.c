@@ -4,16 +4,19 @@
 #include <event2/buffer.h>
 #include <event2/event.h>
 #include <event2/http.h>
+#include <event2/listener.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "common/buffer.h"
 #include "common/memory.h"
 #include "common/metrics.h"
 
 #define HEADER_BYTES_MAX 8192
-#define BODY_BYTES_MAX 1    /* libevent reads 0 as "any" in some versions */
+#define BODY_BYTES_MAX 1 /* libevent reads 0 as "any" in some versions */
+#define BACKLOG 128
 #define IDLE_SECONDS_MAX 30 /* more than the usual interval of a scrape, for keep-alive */
 
 #define TEXT "text/plain; charset=utf-8"
@@ -21,8 +24,7 @@
 
 struct admin {
 	struct evhttp *http;
-	admin_ready *ready;
-	void *context;
+	struct admin_settings settings;
 };
 
 /* An answer to HEAD is that to GET without the body; libevent would send it. */
@@ -68,12 +70,17 @@ static void on_metrics(struct evhttp_request *request, void *context)
 	buffer_fini(&text);
 }
 
-/* That it answers is the answer. */
+/* That it answers is the answer, as far as this process is concerned. */
 static void on_live(struct evhttp_request *request, void *context)
 {
-	(void)context;
-	if (only_reads(request))
+	const struct admin *admin = context;
+
+	if (!only_reads(request))
+		return;
+	if (admin->settings.is_live(admin->settings.context))
 		answer(request, HTTP_OK, TEXT, SLICE("live\n"));
+	else
+		answer(request, HTTP_SERVUNAVAIL, TEXT, SLICE("stalled\n"));
 }
 
 static void on_ready(struct evhttp_request *request, void *context)
@@ -84,7 +91,7 @@ static void on_ready(struct evhttp_request *request, void *context)
 
 	if (!only_reads(request))
 		return;
-	bool ready = admin->ready(admin->context, &reason);
+	bool ready = admin->settings.is_ready(admin->settings.context, &reason);
 	buffer_printf(&text, "%s\n", ready ? "ready" : reason);
 	answer(request, ready ? HTTP_OK : HTTP_SERVUNAVAIL, TEXT, buffer_slice(&text));
 	buffer_fini(&text);
@@ -97,13 +104,33 @@ static void on_other(struct evhttp_request *request, void *context)
 	       SLICE("not found; there are /metrics, /livez and /readyz\n"));
 }
 
-struct admin *admin_create(struct event_base *base, const char *host, uint16_t port,
-                           admin_ready *ready, void *context, const char **error)
+/* Returns NULL, with the reason in errno, if it can't be. */
+static struct evconnlistener *listen_at(struct event_base *base,
+                                        const struct admin_settings *settings)
+{
+	unsigned flags = LEV_OPT_REUSEABLE | LEV_OPT_CLOSE_ON_EXEC | LEV_OPT_CLOSE_ON_FREE;
+	struct sockaddr_storage address;
+	int size = sizeof(address);
+	char text[64];
+
+	if (settings->share_port)
+		flags |= LEV_OPT_REUSEABLE_PORT;
+	snprintf(text, sizeof(text), strchr(settings->host, ':') != NULL ? "[%s]:%u" : "%s:%u",
+	         settings->host, settings->port);
+	if (evutil_parse_sockaddr_port(text, (struct sockaddr *)&address, &size) != 0) {
+		errno = EADDRNOTAVAIL;
+		return NULL;
+	}
+	return evconnlistener_new_bind(base, NULL, NULL, flags, BACKLOG,
+	                               (struct sockaddr *)&address, size);
+}
+
+struct admin *admin_create(struct event_base *base, const struct admin_settings *settings,
+                           const char **error)
 {
 	struct admin *admin = mem_zero(sizeof(*admin));
 
-	admin->ready = ready;
-	admin->context = context;
+	admin->settings = *settings;
 	admin->http = evhttp_new(base);
 	if (admin->http == NULL) {
 		*error = "out of memory";
@@ -119,10 +146,13 @@ struct admin *admin_create(struct event_base *base, const char *host, uint16_t p
 	evhttp_set_cb(admin->http, "/readyz", on_ready, admin);
 	evhttp_set_gencb(admin->http, on_other, admin);
 
-	if (evhttp_bind_socket(admin->http, host, port) != 0) {
+	struct evconnlistener *listener = listen_at(base, settings);
+	if (listener == NULL) {
 		*error = strerror(errno);
 		goto fail;
 	}
+	if (evhttp_bind_listener(admin->http, listener) == NULL)
+		abort(); /* no memory */
 	return admin;
 
 fail:

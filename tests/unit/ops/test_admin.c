@@ -22,6 +22,7 @@ static struct event_base *base;
 static struct admin *admin;
 static uint16_t port;
 static const char *not_ready; /* NULL: ready */
+static bool stalled;
 static char answer[4096];
 
 static bool ready(void *context, const char **reason)
@@ -29,6 +30,24 @@ static bool ready(void *context, const char **reason)
 	assert_ptr_equal(context, &not_ready);
 	*reason = not_ready;
 	return not_ready == NULL;
+}
+
+static bool live(void *context)
+{
+	assert_ptr_equal(context, &not_ready);
+	return !stalled;
+}
+
+static struct admin *create(bool share_port, const char **error)
+{
+	return admin_create(base,
+	                    &(const struct admin_settings){.host = "127.0.0.1",
+	                                                   .port = port,
+	                                                   .share_port = share_port,
+	                                                   .is_ready = ready,
+	                                                   .is_live = live,
+	                                                   .context = &not_ready},
+	                    error);
 }
 
 /* Asks the kernel for a port that is free, and gives it back. */
@@ -53,9 +72,10 @@ static int setup(void **state)
 
 	(void)state;
 	not_ready = NULL;
+	stalled = false;
 	base = event_base_new();
 	port = free_port();
-	admin = admin_create(base, "127.0.0.1", port, ready, &not_ready, &error);
+	admin = create(false, &error);
 	return admin == NULL;
 }
 
@@ -176,7 +196,7 @@ static void used_port_is_an_error(void **state)
 	const char *error = NULL;
 
 	(void)state;
-	assert_null(admin_create(base, "127.0.0.1", port, ready, &not_ready, &error));
+	assert_null(create(false, &error));
 	assert_string_equal(error, "Address already in use");
 }
 
