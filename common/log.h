@@ -38,7 +38,7 @@ void log_setup(enum log_level level, enum log_format format);
 /* Is what has that level written? For what costs something to find out. */
 bool log_is_on(enum log_level level);
 
-/* From now on each line has the number, to tell processes apart. The key is a literal. */
+/* From now on each line has the number, to tell processes apart. `key` is a literal; NULL: no more. */
 void log_as(const char *key, uint64_t number);
 
 void log_write(enum log_level level, const char *event, const struct log_field *fields,

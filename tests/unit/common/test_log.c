@@ -249,6 +249,15 @@ static void every_event_has_a_line_of_its_own(void **state)
 
 #define LOG_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
+static void a_process_of_several_says_which_it_is(void **state)
+{
+	(void)state;
+	log_as("worker", 3);
+	log_info("x", LOG_NUMBER("n", 1));
+	log_as(NULL, 0);
+	assert_slice(logfmt_line(), "level=info event=x worker=3 n=1\n");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -269,6 +278,7 @@ int main(void)
 		LOG_TEST(what_is_below_the_level_is_not_written),
 		LOG_TEST(event_needs_no_fields),
 		LOG_TEST(every_event_has_a_line_of_its_own),
+		LOG_TEST(a_process_of_several_says_which_it_is),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,8 @@
 /* What was counted is rendered in Prometheus's text format, as a scraper reads it. */
 #include "common/metrics.h"
 
+#include <stdio.h>
+
 #include "tests/unit/assert_slice.h"
 
 static int tear_down(void **state)
@@ -135,6 +137,93 @@ static void reset_forgets_all(void **state)
 	assert_rendered("# HELP a_total Another kind now.\n# TYPE a_total gauge\na_total 0\n");
 }
 
+/* What a process counts; to be called in each, as it is how the numbers find their places. */
+struct counted {
+	struct metric *closes;
+	struct metric *open;
+	struct metric *state;
+	struct metric *high_water;
+	struct histogram *latency;
+};
+
+static struct counted count_in(struct metrics_page *pages, size_t own)
+{
+	static const double bounds[] = {1};
+
+	metrics_reset();
+	metrics_share(pages, 3, own);
+	struct counted counted = {
+		.closes = metric_counter("closes_total", "C.", NULL, NULL),
+		.open = metric_gauge("open", "O.", NULL, NULL),
+		.state = metric_gauge_least("state", "S.", NULL, NULL),
+		.high_water = metric_gauge_most("high_water", "W.", NULL, NULL),
+		.latency = metric_histogram("latency", "L.", bounds, 1),
+	};
+	metrics_enter();
+	return counted;
+}
+
+static void assert_shown(const char *closes, const char *gauges, const char *latency)
+{
+	char wanted[1024];
+
+	snprintf(wanted, sizeof(wanted),
+	         "# HELP closes_total C.\n# TYPE closes_total counter\n%s\n%s\n"
+	         "# HELP latency L.\n# TYPE latency histogram\n%s\n",
+	         closes, gauges, latency);
+	assert_rendered(wanted);
+}
+
+static void processes_are_shown_together(void **state)
+{
+	(void)state;
+	static struct metrics_page pages[3]; /* of the third nobody is there yet */
+	struct counted one = count_in(pages, 0);
+
+	metric_add(one.closes, 2);
+	metric_set(one.open, 5);
+	metric_set(one.state, 1);
+	metric_set(one.high_water, 70);
+	histogram_observe(one.latency, 0.5);
+	struct counted two = count_in(pages, 1);
+	metric_add(two.closes, 30);
+	metric_set(two.open, 1);
+	metric_set(two.state, 3);
+	metric_set(two.high_water, 20);
+	histogram_observe(two.latency, 2.25);
+	assert_shown("closes_total 32",
+	             "# HELP open O.\n# TYPE open gauge\nopen 6\n"
+	             "# HELP state S.\n# TYPE state gauge\nstate 1\n"
+	             "# HELP high_water W.\n# TYPE high_water gauge\nhigh_water 70",
+	             "latency_bucket{le=\"1\"} 1\nlatency_bucket{le=\"+Inf\"} 2\n"
+	             "latency_sum 2.75\nlatency_count 2");
+}
+
+static void counters_outlive_a_process_and_gauges_do_not(void **state)
+{
+	(void)state;
+	static struct metrics_page pages[3];
+	struct counted one = count_in(pages, 0);
+
+	metric_add(one.closes, 2);
+	metric_set(one.open, 5);
+	metric_set(one.high_water, 70);
+	struct counted two = count_in(pages, 1);
+	metric_set(two.state, 3);
+	metrics_leave(&pages[0]);
+	static const char gauges[] = "# HELP open O.\n# TYPE open gauge\nopen 0\n"
+				     "# HELP state S.\n# TYPE state gauge\nstate 3\n"
+				     "# HELP high_water W.\n# TYPE high_water gauge\nhigh_water 0";
+	static const char latency[] = "latency_bucket{le=\"1\"} 0\nlatency_bucket{le=\"+Inf\"} 0\n"
+				      "latency_sum 0\nlatency_count 0";
+	assert_shown("closes_total 2", gauges, latency);
+
+	one = count_in(pages, 0); /* in its place */
+	metric_add(one.closes, 1);
+	metric_set(one.state, 3);
+	assert_shown("closes_total 3", gauges, latency);
+}
+
 #define METRICS_TEST(name) cmocka_unit_test_teardown(name, tear_down)
 
 int main(void)
@@ -149,6 +238,8 @@ int main(void)
 		METRICS_TEST(histogram_sums_up_its_buckets),
 		METRICS_TEST(histogram_is_found_again),
 		METRICS_TEST(reset_forgets_all),
+		METRICS_TEST(processes_are_shown_together),
+		METRICS_TEST(counters_outlive_a_process_and_gauges_do_not),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -160,6 +160,9 @@ static void health_is_served(void **state)
 	get("HEAD", "/livez");
 	assert_answer("HTTP/1.1 200 ", "\r\n\r\n");
 	assert_non_null(strstr(answer, "Content-Length: 5\r\n"));
+	stalled = true;
+	get("GET", "/livez");
+	assert_answer("HTTP/1.1 503 ", "\r\n\r\nstalled\n");
 }
 
 static void everything_else_is_refused(void **state)
@@ -200,6 +203,22 @@ static void used_port_is_an_error(void **state)
 	assert_string_equal(error, "Address already in use");
 }
 
+static void a_port_is_shared_by_those_who_all_want_it(void **state)
+{
+	const char *error = NULL;
+	struct admin *second;
+
+	(void)state;
+	assert_null(create(true, &error)); /* the first does not */
+	admin_destroy(admin);
+	admin = create(true, &error);
+	second = create(true, &error);
+	assert_non_null(admin);
+	assert_non_null(second);
+	assert_null(create(false, &error));
+	admin_destroy(second);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -208,6 +227,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(everything_else_is_refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(requests_are_bounded, setup, teardown),
 		cmocka_unit_test_setup_teardown(used_port_is_an_error, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_port_is_shared_by_those_who_all_want_it, setup,
+	                                        teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
