@@ -38,6 +38,7 @@ def test_help():
         "--connections-max",
         "--mesh-peers-max",
         "--profile",
+        "--workers",
     ):
         assert flag in done.stdout
     assert "127.0.0.1:8080" in done.stdout, "defaults are told"
