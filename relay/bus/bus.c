@@ -164,7 +164,11 @@ static struct topic *port_topic_open(struct bus *bus, struct slice mesh, struct 
 
 static void port_announce(struct inbox *inbox, const struct announcement *announcement)
 {
-	announces_add(topic_announces(inbox_topic(inbox)), inbox, announcement);
+	struct topic *topic = inbox_topic(inbox);
+
+	/* What a peer said comes before the presence after it. */
+	publications_flush(topic_publications(topic));
+	announces_add(topic_announces(topic), inbox, announcement);
 }
 
 static void port_refresh(struct inbox *inbox, uint64_t heard_ms)
@@ -177,11 +181,11 @@ static void port_refresh(struct inbox *inbox, uint64_t heard_ms)
 }
 
 static bool port_publish(struct topic *topic, struct slice target, const struct slice *parts,
-                         size_t part_count, uint32_t connection)
+                         size_t part_count)
 {
 	/* A peer's presence comes before what it says after it. */
 	announces_flush(topic_announces(topic));
-	return publications_add(topic_publications(topic), target, parts, part_count, connection);
+	return publications_add(topic_publications(topic), target, parts, part_count);
 }
 
 static void port_check(struct topic *topic, struct slice peer)

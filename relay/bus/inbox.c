@@ -7,6 +7,7 @@
 #include "bus/keys.h"
 #include "bus/leaves.h"
 #include "bus/link.h"
+#include "bus/publications.h"
 #include "bus/topic.h"
 #include "common/memory.h"
 #include "mesh/lease.h"
@@ -94,8 +95,9 @@ void inbox_moved(struct inbox *inbox)
 
 void inbox_close(struct inbox *inbox, bool leave)
 {
-	/* What was announced comes before the end of it. */
+	/* What was announced and published comes before the end of it. */
 	announces_flush(topic_announces(inbox->topic));
+	publications_flush(topic_publications(inbox->topic));
 	unsubscribe(inbox);
 	list_remove(&inbox->in_topic);
 	inbox->owner = NULL;

@@ -10,6 +10,7 @@
 #include "bus/cluster.h"
 #include "bus/listings.h"
 #include "bus/probe.h"
+#include "bus/publications.h"
 #include "bus/topic.h"
 #include "bus/traffic.h"
 #include "common/clock.h"
@@ -173,6 +174,7 @@ static void on_turn(evutil_socket_t fd, short what, void *context)
 	if (link->told == BUS_IDLE) /* begun in this turn */
 		tell(link, NULL);
 	announces_turn(link);
+	publications_turn(link);
 }
 
 void link_wake(struct link *link)
@@ -201,6 +203,7 @@ struct link *link_create(struct shared *shared, const struct address_host *targe
 	}
 	list_init(&link->topics);
 	list_init(&link->announces_due);
+	list_init(&link->publications_due);
 	list_init(&link->recoveries_waiting);
 	link->turn = event_new(shared->redis.base, -1, 0, on_turn, link);
 	if (link->turn == NULL)

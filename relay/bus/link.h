@@ -32,8 +32,9 @@ struct link {
 	struct subscriptions *subscriptions;
 	struct traffic *traffic;
 	struct listings *listings;
-	struct list topics;        /* see topic.c */
-	struct list announces_due; /* see announces.c */
+	struct list topics;           /* see topic.c */
+	struct list announces_due;    /* see announces.c */
+	struct list publications_due; /* see publications.c */
 
 	/* Recoveries under way: see recovery.c. */
 	size_t recovering;
@@ -72,7 +73,7 @@ enum bus_state links_state(const struct shared *shared);
 /* A topic has recovered: is the link up now? */
 void link_look(struct link *link);
 
-/* At the end of this turn of the loop announces leave. */
+/* At the end of this turn of the loop leaves what is to be announced and published. */
 void link_wake(struct link *link);
 
 uint64_t link_now_ms(const struct link *link);

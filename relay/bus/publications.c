@@ -1,9 +1,10 @@
 /*
- * The happy path: PUBLISH, its answer.
+ * The happy path: messages for the same, one behind the other in one turn of the loop, are gathered;
+ * PUBLISH, its answer.
  *
  * Failures: the answer is 0 for a peer's channel (nobody holds it); Redis refuses; the session ends
  * before the answer; no session comes in time; the bound is reached (then publications_add() says
- * no).
+ * no). Each message of a publication hears of it.
  */
 #include "bus/publications.h"
 
@@ -22,9 +23,14 @@
 
 #define WAIT_MS_MAX 4500 /* older news would only confuse: with its way it is 5 s old at most */
 
+/* Of messages gathered. A larger one goes alone. */
+#define GATHERED_BYTES_MAX ((size_t)16 * 1024)
+
 struct publications {
 	struct topic *topic;
-	struct list waiting; /* by number */
+	struct list due;          /* in link->publications_due while some are gathered */
+	struct publication *open; /* gathers what is published in this turn; NULL: none */
+	struct list waiting;      /* by number */
 	uint64_t last_number;
 	struct timer expiry; /* of the first that waits */
 	bool released;
@@ -37,18 +43,14 @@ struct publication {
 	uint64_t number;
 	uint64_t since_ms;
 	uint64_t sent_ms;
-	uint32_t connection;
-	size_t target_at;
 	size_t target_size; /* 0: for all */
-	size_t parcel_at;
-	size_t parcel_size;
-	size_t size;
-	char command[];
+	size_t parcel_count;
+	struct buffer bytes; /* the target, then parcels as in a bundle */
 };
 
 static size_t cost(const struct publication *publication)
 {
-	return sizeof(*publication) + publication->size;
+	return sizeof(*publication) + publication->bytes.size;
 }
 
 static struct shared *shared_of(const struct topic *topic)
@@ -56,26 +58,41 @@ static struct shared *shared_of(const struct topic *topic)
 	return topic_link(topic)->shared;
 }
 
+/* Absent: for all. */
+static struct slice target_of(const struct publication *publication)
+{
+	if (publication->target_size == 0)
+		return (struct slice){0};
+	return (struct slice){publication->bytes.data, publication->target_size};
+}
+
+/* Each with its length in front. */
+static struct slice parcels_of(const struct publication *publication)
+{
+	return (struct slice){publication->bytes.data + publication->target_size,
+	                      publication->bytes.size - publication->target_size};
+}
+
 static void forget(struct publication *publication)
 {
 	traffic_done(publication->traffic, cost(publication));
 	topic_unref(publication->topic);
+	buffer_fini(&publication->bytes);
 	free(publication);
 }
 
 static void fail(struct publication *publication, enum unpublished why)
 {
-	struct mesh *mesh = topic_owner(publication->topic);
-	struct slice target = {publication->command + publication->target_at,
-	                       publication->target_size};
-	struct slice parcel = {publication->command + publication->parcel_at,
-	                       publication->parcel_size};
+	struct slice parcels = parcels_of(publication);
+	struct slice parcel;
 
-	if (publication->target_size == 0)
-		target = (struct slice){0};
-	metric_add(shared_of(publication->topic)->meters.publish_failures[why], 1);
-	if (mesh != NULL)
-		mesh_unpublished(mesh, publication->connection, target, parcel, why);
+	metric_add(shared_of(publication->topic)->meters.publish_failures[why],
+	           publication->parcel_count);
+	while (parcel_next(&parcels, &parcel)) {
+		struct mesh *mesh = topic_owner(publication->topic);
+		if (mesh != NULL)
+			mesh_unpublished(mesh, target_of(publication), parcel, why);
+	}
 	forget(publication);
 }
 
@@ -132,6 +149,7 @@ static void on_expiry(void *context)
 
 void publications_give_up(struct publications *publications)
 {
+	publications_flush(publications);
 	give_up(publications, UINT64_MAX);
 }
 
@@ -180,98 +198,127 @@ static bool may_send(const struct publications *publications)
 	return publications->released && session_is_ready(topic_link(publications->topic)->session);
 }
 
-static void send(struct publication *publication)
+/* What is published: the parcel, or several as a bundle. Returns what is before `parcels`. */
+static struct slice wrap(const struct link *link, const struct publication *publication,
+                         struct slice *parcels, char head[LINK_HEAD_BYTES_MAX])
 {
-	struct link *link = topic_link(publication->topic);
+	struct slice all = parcels_of(publication);
 
-	metric_add(link->shared->meters.publishes, 1);
-	publication->sent_ms = link_now_ms(link);
-	link_write_origin(link,
-	                  publication->command + publication->parcel_at - link_origin_bytes(link));
-	session_command(link->session, (struct slice){publication->command, publication->size},
-	                on_answer, publication);
+	*parcels = all;
+	if (publication->parcel_count > 1)
+		return link_head(link, PARCEL_BUNDLE, head);
+	parcel_next(&all, parcels);
+	link_write_origin(link, head);
+	return (struct slice){head, link_origin_bytes(link)};
 }
 
-/* ---- Composing */
-
-struct shape {
-	struct slice channel_start;
-	struct slice target;
-	const struct slice *parts;
-	size_t part_count;
-	size_t parcel_size;
-	size_t target_at; /* in the command */
-	size_t parcel_at;
-};
-
-/* Returns the command, in the session's buffer. */
-static struct slice compose(struct link *link, struct shape *shape)
+static void send(struct publication *publication)
 {
-	static const char origin[LINK_ORIGIN_BYTES]; /* written when it is sent */
+	struct topic *topic = publication->topic;
+	struct link *link = topic_link(topic);
+	struct slice target = target_of(publication);
+	struct slice channel =
+		target.data != NULL ? topic_peer_start(topic) : topic_broadcast(topic);
+	char head[LINK_HEAD_BYTES_MAX];
+	struct slice parcels;
+	struct slice start = wrap(link, publication, &parcels, head);
 	struct buffer *command = session_begin(link->session, 3);
 
 	command_add(command, link->shared->cluster != NULL ? SLICE("SPUBLISH") : SLICE("PUBLISH"));
-	command_add_size(command, shape->channel_start.size + shape->target.size);
-	buffer_append(command, shape->channel_start);
-	shape->target_at = command->size;
-	buffer_append(command, shape->target);
+	command_add_size(command, channel.size + target.size);
+	buffer_append(command, channel);
+	buffer_append(command, target);
 	buffer_append(command, SLICE("\r\n"));
-	command_add_size(command, link_origin_bytes(link) + shape->parcel_size);
-	buffer_append(command, (struct slice){origin, link_origin_bytes(link)});
-	shape->parcel_at = command->size;
-	for (size_t i = 0; i < shape->part_count; i++)
-		buffer_append(command, shape->parts[i]);
-	buffer_append(command, SLICE("\r\n"));
-	return command_end(command);
+	command_add_size(command, start.size + parcels.size);
+	buffer_append(command, start);
+	session_add(link->session, buffer_slice(command));
+	session_add(link->session, parcels);
+	session_command(link->session, SLICE("\r\n"), on_answer, publication);
+
+	publication->sent_ms = link_now_ms(link);
+	metric_add(link->shared->meters.publishes, publication->parcel_count);
 }
 
-static struct publication *create(struct publications *all, struct shape *shape)
+static void send_or_wait(struct publications *publications, struct publication *publication)
 {
-	struct link *link = topic_link(all->topic);
-	struct slice command = compose(link, shape);
-	struct publication *publication = mem_alloc(sizeof(*publication) + command.size + 1);
-
-	*publication = (struct publication){
-		.topic = all->topic,
-		.traffic = link->traffic,
-		.since_ms = link_now_ms(link),
-		.target_at = shape->target_at,
-		.target_size = shape->target.size,
-		.parcel_at = shape->parcel_at,
-		.parcel_size = shape->parcel_size,
-		.size = command.size,
-	};
-	list_init(&publication->link);
-	memcpy(publication->command, command.data, command.size + 1);
-	return publication;
-}
-
-bool publications_add(struct publications *publications, struct slice target,
-                      const struct slice *parts, size_t part_count, uint32_t connection)
-{
-	struct topic *topic = publications->topic;
-	struct shape shape = {
-		.channel_start =
-			target.data != NULL ? topic_peer_start(topic) : topic_broadcast(topic),
-		.target = target,
-		.parts = parts,
-		.part_count = part_count,
-	};
-
-	for (size_t i = 0; i < part_count; i++)
-		shape.parcel_size += parts[i].size;
-	struct publication *publication = create(publications, &shape);
-	if (!traffic_take(publication->traffic, cost(publication))) {
-		free(publication);
-		return false;
-	}
-	topic_ref(topic);
-	publication->connection = connection;
-	publication->number = ++publications->last_number;
 	if (may_send(publications))
 		send(publication);
 	else
 		wait_in_order(publications, publication);
+}
+
+/* ---- Gathering */
+
+void publications_flush(struct publications *publications)
+{
+	struct publication *publication = publications->open;
+
+	if (publication == NULL)
+		return;
+	list_remove(&publications->due);
+	publications->open = NULL;
+	send_or_wait(publications, publication);
+}
+
+void publications_turn(struct link *link)
+{
+	while (!list_empty(&link->publications_due))
+		publications_flush(
+			LIST_ENTRY(link->publications_due.next, struct publications, due));
+}
+
+static bool has_room(const struct publication *publication, struct slice target, size_t size)
+{
+	return publication != NULL && slice_equal(target_of(publication), target) &&
+	       parcels_of(publication).size + size <= GATHERED_BYTES_MAX;
+}
+
+static void begin(struct publications *publications, struct slice target)
+{
+	struct link *link = topic_link(publications->topic);
+	struct publication *publication = mem_alloc(sizeof(*publication));
+
+	*publication = (struct publication){
+		.topic = topic_ref(publications->topic),
+		.traffic = link->traffic,
+		.number = ++publications->last_number,
+		.since_ms = link_now_ms(link),
+		.target_size = target.size,
+	};
+	list_init(&publication->link);
+	buffer_append(&publication->bytes, target);
+	publications->open = publication;
+	list_append(&link->publications_due, &publications->due);
+	link_wake(link);
+}
+
+static void gather(struct publication *publication, const struct slice *parts, size_t part_count,
+                   size_t parcel_bytes)
+{
+	buffer_reserve(&publication->bytes, PARCEL_LENGTH_BYTES + parcel_bytes);
+	parcel_append_length(&publication->bytes, parcel_bytes);
+	for (size_t i = 0; i < part_count; i++)
+		buffer_append(&publication->bytes, parts[i]);
+	publication->parcel_count++;
+}
+
+bool publications_add(struct publications *publications, struct slice target,
+                      const struct slice *parts, size_t part_count)
+{
+	size_t parcel_bytes = 0;
+
+	for (size_t i = 0; i < part_count; i++)
+		parcel_bytes += parts[i].size;
+	size_t size = PARCEL_LENGTH_BYTES + parcel_bytes;
+	bool fits = has_room(publications->open, target, size);
+	size_t more = fits ? size : sizeof(struct publication) + target.size + size;
+	if (!traffic_take(topic_link(publications->topic)->traffic, more))
+		return false;
+	if (!fits) {
+		publications_flush(publications);
+		begin(publications, target);
+	}
+	gather(publications->open, parts, part_count, parcel_bytes);
 	return true;
 }
 
@@ -296,6 +343,7 @@ void publications_hold(struct publications *publications)
 
 void publications_move(struct publications *publications, struct traffic *from, struct traffic *to)
 {
+	publications_flush(publications);
 	LIST_EACH(&publications->waiting, link) {
 		struct publication *publication = publication_of(link);
 		traffic_move(from, to, cost(publication));
@@ -308,6 +356,7 @@ struct publications *publications_create(struct topic *topic)
 	struct publications *publications = mem_zero(sizeof(*publications));
 
 	publications->topic = topic;
+	list_init(&publications->due);
 	list_init(&publications->waiting);
 	timer_init(&publications->expiry, on_expiry, publications);
 	return publications;
@@ -317,7 +366,7 @@ void publications_destroy(struct publications *publications)
 {
 	if (publications == NULL)
 		return;
-	assert(list_empty(&publications->waiting));
+	assert(publications->open == NULL && list_empty(&publications->waiting));
 	timer_stop(shared_of(publications->topic)->timers, &publications->expiry);
 	free(publications);
 }

@@ -19,7 +19,6 @@
 struct traffic {
 	struct link *link;
 	size_t bytes;
-	size_t count;
 	size_t window; /* bytes that may be under way; grows while it is used up and Redis keeps up */
 	uint64_t shrunk_ms;
 	bool pressed;
@@ -54,15 +53,13 @@ static void let_go(struct topic *topic)
 static void add(struct traffic *traffic, size_t bytes)
 {
 	traffic->bytes += bytes;
-	traffic->count++;
 	metric_add(traffic->link->shared->meters.queue_bytes, bytes);
 }
 
 static void subtract(struct traffic *traffic, size_t bytes)
 {
-	assert(traffic->count > 0 && traffic->bytes >= bytes);
+	assert(traffic->bytes >= bytes);
 	traffic->bytes -= bytes;
-	traffic->count--;
 	metric_subtract(traffic->link->shared->meters.queue_bytes, bytes);
 }
 
@@ -130,7 +127,7 @@ void traffic_relax(struct traffic *traffic)
 
 bool traffic_none(const struct traffic *traffic)
 {
-	return traffic->count == 0;
+	return traffic->bytes == 0;
 }
 
 struct traffic *traffic_create(struct link *link)
@@ -146,6 +143,6 @@ void traffic_destroy(struct traffic *traffic)
 {
 	if (traffic == NULL)
 		return;
-	assert(traffic->count == 0);
+	assert(traffic->bytes == 0);
 	free(traffic);
 }

@@ -34,8 +34,8 @@ void edge_counters_init(struct edge_counters *counters)
 	                                      "Whole messages read from sockets.", NULL, NULL),
 		.messages_out = metric_counter(
 			"p2p_relay_socket_messages_sent_total",
-			"Entries of outboxes written to sockets; mostly one message each.", NULL,
-			NULL),
+			"Entries of outboxes written to sockets: a message, or several that came together.",
+			NULL, NULL),
 		.bytes_in = metric_counter("p2p_relay_socket_received_bytes_total",
 	                                   "Payload bytes read from sockets.", NULL, NULL),
 		.bytes_out = metric_counter("p2p_relay_socket_sent_bytes_total",

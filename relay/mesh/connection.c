@@ -274,16 +274,21 @@ static void deliver(void *context, struct blob *frames)
 	struct connection *connection = context;
 
 	connection->ports->edge->send(connection->socket, frames, 0, frames->size, false);
-	metric_add(connection->ports->counters->messages_delivered, 1);
 }
 
-void connection_send(struct connection *connection, struct blob *frames)
+void connection_send(struct connection *connection, struct blob *frames, size_t messages)
 {
+	struct counters *counters = connection->ports->counters;
+
 	if (connection->state == CONNECTION_JOINED)
 		deliver(connection, frames);
-	else if (connection->state == CONNECTION_JOINING &&
-	         !hold_add(&connection->hold, frames, HELD_BYTES_MAX))
-		metric_add(connection->ports->counters->messages_not_held, 1);
+	else if (connection->state != CONNECTION_JOINING)
+		return;
+	else if (!hold_add(&connection->hold, frames, HELD_BYTES_MAX)) {
+		metric_add(counters->messages_not_held, messages);
+		return;
+	}
+	metric_add(counters->messages_delivered, messages);
 }
 
 void connection_notify(struct connection *connection, struct buffer *notice)

@@ -64,7 +64,8 @@ struct slice connection_id(const struct connection *connection);
 
 void connection_seated(struct connection *connection, size_t seat);
 bool connection_accepts_roster(const struct connection *connection);
-void connection_send(struct connection *connection, struct blob *frames);
+/* `frames` are that many messages. */
+void connection_send(struct connection *connection, struct blob *frames, size_t messages);
 void connection_close(struct connection *connection, enum close_code code, const char *reason);
 
 /*

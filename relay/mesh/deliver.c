@@ -76,12 +76,35 @@ bool deliver_presence(const struct ports *ports, struct slice *records, struct s
 	return false;
 }
 
-struct blob *deliver_frames(const struct ports *ports, const struct parcel *parcel)
+bool deliver_message(const struct ports *ports, struct slice *parcels, struct parcel *message)
+{
+	struct slice bytes;
+
+	while (parcels->size > 0) {
+		if (!parcel_next(parcels, &bytes)) {
+			report_malformed(ports);
+			return false;
+		}
+		if (!deliver_open(ports, bytes, message))
+			continue;
+		if (message->kind == PARCEL_MESSAGE)
+			return true;
+		metric_add(ports->counters->parcels_kind, 1);
+	}
+	return false;
+}
+
+void deliver_note_age(const struct ports *ports, const struct parcel *message)
 {
 	uint64_t now = clock_wall_ms();
 
 	/* Two clocks: a node that is behind would make a delivery come before its message. */
 	histogram_observe(ports->counters->latency,
-	                  now > parcel->time_ms ? (double)(now - parcel->time_ms) / 1000 : 0);
-	return frame_text(&parcel->body, 1);
+	                  now > message->time_ms ? (double)(now - message->time_ms) / 1000 : 0);
+}
+
+struct blob *deliver_frames(const struct ports *ports, const struct parcel *message)
+{
+	deliver_note_age(ports, message);
+	return frame_text(&message->body, 1);
 }

@@ -17,5 +17,14 @@ bool deliver_presence(const struct ports *ports, struct slice *records, struct s
 /* The same for what Redis keeps of a peer. */
 bool deliver_is_presence(const struct ports *ports, struct slice id, struct slice message);
 
-/* Returns owned: a PARCEL_MESSAGE's body, framed. Its age is put down in the latency histogram. */
-struct blob *deliver_frames(const struct ports *ports, const struct parcel *parcel);
+/*
+ * Takes the next message off a PARCEL_BUNDLE body (a copy of it). What can't be one is passed over,
+ * and counted.
+ */
+bool deliver_message(const struct ports *ports, struct slice *parcels, struct parcel *message);
+
+/* Puts the age of a message down in the latency histogram. */
+void deliver_note_age(const struct ports *ports, const struct parcel *message);
+
+/* Returns owned: a message, framed. Its age is noted. */
+struct blob *deliver_frames(const struct ports *ports, const struct parcel *message);

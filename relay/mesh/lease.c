@@ -12,6 +12,7 @@
 #include "mesh/deliver.h"
 #include "mesh/hub.h"
 #include "mesh/mesh.h"
+#include "wire/frame.h"
 #include "wire/parcel.h"
 
 /* While draining: time for a peer to show up on another node before this one says that it left. */
@@ -406,25 +407,80 @@ void lease_heard_offline(struct lease *lease)
 
 /* ---- Delivering */
 
+size_t lease_seat_count(const struct lease *lease)
+{
+	size_t count = 0;
+
+	LIST_EACH(&lease->connections, link)
+		count += connection_is_joined(connection_of_lease_link(link));
+	return count;
+}
+
+static void receive_message(struct lease *lease, const struct parcel *message)
+{
+	bool from_here = message->node == lease->ports->bus_port->node(lease->ports->bus);
+	struct blob *frames = deliver_frames(lease->ports, message);
+
+	LIST_EACH(&lease->connections, link) {
+		struct connection *connection = connection_of_lease_link(link);
+		if (!from_here || connection_number(connection) != message->connection)
+			connection_send(connection, frames, 1);
+	}
+	blob_unref(frames);
+}
+
+static bool is_from_itself(const struct lease *lease, const struct parcel *message)
+{
+	return slice_equal(message->from, lease_id(lease));
+}
+
+static void deliver_block(struct lease *lease, struct buffer *block, size_t messages)
+{
+	if (messages == 0)
+		return;
+
+	struct blob *frames = blob_copy(buffer_slice(block));
+	LIST_EACH(&lease->connections, link)
+		connection_send(connection_of_lease_link(link), frames, messages);
+	blob_unref(frames);
+	buffer_clear(block);
+}
+
+/* As one block, but for what a connection of the peer sent to the others. */
+static void receive_bundle(struct lease *lease, struct slice parcels)
+{
+	struct buffer block = {0};
+	size_t messages = 0;
+	struct parcel message;
+
+	buffer_reserve(&block, parcels.size);
+	while (deliver_message(lease->ports, &parcels, &message)) {
+		if (is_from_itself(lease, &message)) {
+			deliver_block(lease, &block, messages);
+			messages = 0;
+			receive_message(lease, &message);
+			continue;
+		}
+		deliver_note_age(lease->ports, &message);
+		frame_append_text(&block, &message.body, 1);
+		messages++;
+	}
+	deliver_block(lease, &block, messages);
+	buffer_fini(&block);
+}
+
 void lease_receive(struct lease *lease, struct slice bytes)
 {
 	struct parcel parcel;
 
 	if (!deliver_open(lease->ports, bytes, &parcel))
 		return;
-	if (parcel.kind != PARCEL_MESSAGE) { /* not for this channel */
+	if (parcel.kind == PARCEL_MESSAGE)
+		receive_message(lease, &parcel);
+	else if (parcel.kind == PARCEL_BUNDLE)
+		receive_bundle(lease, parcel.body);
+	else /* not for this channel */
 		metric_add(lease->ports->counters->parcels_kind, 1);
-		return;
-	}
-
-	bool from_here = parcel.node == lease->ports->bus_port->node(lease->ports->bus);
-	struct blob *frames = deliver_frames(lease->ports, &parcel);
-	LIST_EACH(&lease->connections, link) {
-		struct connection *connection = connection_of_lease_link(link);
-		if (!from_here || connection_number(connection) != parcel.connection)
-			connection_send(connection, frames);
-	}
-	blob_unref(frames);
 }
 
 void lease_set_own_frames(struct lease *lease, uint32_t begin, uint32_t end)

@@ -65,6 +65,9 @@ void lease_end(struct lease *lease);
 /* A message of the peer came in. */
 void lease_touch(struct lease *lease);
 
+/* How many of its connections receive. */
+size_t lease_seat_count(const struct lease *lease);
+
 /* Announces another presence of the peer. */
 void lease_change(struct lease *lease, struct blob *presence);
 

@@ -412,22 +412,27 @@ static void on_resync(void *context)
 
 /* ---- What comes in on the broadcast channel */
 
-static void receive_message(struct mesh *mesh, const struct parcel *parcel)
+static void remember(struct mesh *mesh, const struct parcel *message)
 {
-	if (parcel->has_digest && mesh->echo != NULL)
-		echo_remember(mesh->echo, parcel->digest, parcel->from, now_ms(mesh));
+	if (message->has_digest && mesh->echo != NULL)
+		echo_remember(mesh->echo, message->digest, message->from, now_ms(mesh));
+}
+
+static void receive_message(struct mesh *mesh, const struct parcel *message)
+{
+	remember(mesh, message);
 	if (mesh->seat_count == 0)
 		return;
 
-	struct blob *frames = deliver_frames(mesh->ports, parcel);
-	send_to_all_but(mesh, frames, mesh_lease(mesh, parcel->from));
+	struct blob *frames = deliver_frames(mesh->ports, message);
+	send_to_all_but(mesh, frames, mesh_lease(mesh, message->from));
 	blob_unref(frames);
 }
 
 /*
- * Frames a piece of news, and notes it for the peer's own connections here, which are not to hear it.
- * A peer whose tabs announce different things in one moment is in a parcel twice: then what came
- * before leaves first, since a lease can note only one part of a block.
+ * Frames what is from or about a peer, and notes it for the peer's own connections here, which are not
+ * to hear it. Where others come in between, what came before leaves first, since a lease can note
+ * only one part of a block.
  */
 static void add_news(struct mesh *mesh, struct buffer *block, struct slice id, struct slice message)
 {
@@ -437,12 +442,55 @@ static void add_news(struct mesh *mesh, struct buffer *block, struct slice id, s
 
 	if (lease != NULL)
 		lease_own_frames(lease, &own_begin, &own_end);
-	if (own_begin < own_end)
+	if (own_begin < own_end && own_end < block->size) {
 		flush_block(mesh, block);
-	size_t begin = block->size;
+		own_begin = own_end = 0;
+	}
+	if (own_begin == own_end)
+		own_begin = (uint32_t)block->size;
 	frame_append_text(block, &message, 1);
 	if (lease != NULL)
-		lease_set_own_frames(lease, (uint32_t)begin, (uint32_t)block->size);
+		lease_set_own_frames(lease, own_begin, (uint32_t)block->size);
+}
+
+/* All are framed, and seats are counted: what was noted is over. */
+static uint64_t count_deliveries(const struct mesh *mesh, struct slice parcels)
+{
+	uint64_t deliveries = 0;
+	struct slice bytes;
+	struct parcel message;
+
+	while (parcel_next(&parcels, &bytes)) {
+		if (parcel_read(bytes, &message) != PARCEL_OK || message.kind != PARCEL_MESSAGE)
+			continue;
+		struct lease *sender = mesh_lease(mesh, message.from);
+		deliveries += mesh->seat_count;
+		if (sender == NULL)
+			continue;
+		deliveries -= lease_seat_count(sender);
+		lease_set_own_frames(sender, 0, 0);
+	}
+	return deliveries;
+}
+
+/* What a node published in a turn: framed as one block, which most receivers get whole. */
+static void receive_bundle(struct mesh *mesh, struct slice parcels)
+{
+	struct slice rest = parcels;
+	struct buffer block = {0};
+	struct parcel message;
+
+	buffer_reserve(&block, parcels.size);
+	while (deliver_message(mesh->ports, &rest, &message)) {
+		remember(mesh, &message);
+		if (mesh->seat_count == 0)
+			continue;
+		deliver_note_age(mesh->ports, &message);
+		add_news(mesh, &block, message.from, message.body);
+	}
+	send_block(mesh, &block);
+	buffer_fini(&block);
+	metric_add(mesh->ports->counters->messages_delivered, count_deliveries(mesh, parcels));
 }
 
 static void take_presence(struct mesh *mesh, struct buffer *block, struct slice id,
@@ -524,6 +572,9 @@ void mesh_receive(struct mesh *mesh, struct slice bytes)
 	switch (parcel.kind) {
 	case PARCEL_MESSAGE:
 		receive_message(mesh, &parcel);
+		break;
+	case PARCEL_BUNDLE:
+		receive_bundle(mesh, parcel.body);
 		break;
 	case PARCEL_PRESENCE:
 		receive_presences(mesh, &parcel);
@@ -608,12 +659,14 @@ void mesh_peer_missing(struct mesh *mesh, struct slice id)
 	blob_unref(copy);
 }
 
-void mesh_unpublished(struct mesh *mesh, uint32_t number, struct slice target, struct slice bytes,
+void mesh_unpublished(struct mesh *mesh, struct slice target, struct slice bytes,
                       enum unpublished why)
 {
-	struct connection *connection = hub_connection(mesh->hub, number);
 	struct parcel parcel;
 
-	if (connection != NULL && parcel_read(bytes, &parcel) == PARCEL_OK)
+	if (parcel_read(bytes, &parcel) != PARCEL_OK)
+		return;
+	struct connection *connection = hub_connection(mesh->hub, parcel.connection);
+	if (connection != NULL)
 		connection_unpublished(connection, target, parcel.body, why);
 }

@@ -29,8 +29,8 @@ void mesh_relieved(struct mesh *mesh);
 /* bus_port.check() found that the peer is not online. */
 void mesh_peer_missing(struct mesh *mesh, struct slice id);
 
-/* A publish did not get through. `bytes` is the parcel that was published, borrowed; `number` the connection's. */
-void mesh_unpublished(struct mesh *mesh, uint32_t number, struct slice target, struct slice bytes,
+/* A publish did not get through. `bytes` is the parcel that was published, borrowed. */
+void mesh_unpublished(struct mesh *mesh, struct slice target, struct slice bytes,
                       enum unpublished why);
 
 /* For the spread of loads and looks: peers known here. */

@@ -148,12 +148,13 @@ struct bus_port {
 	void (*refresh)(struct inbox *inbox, uint64_t heard_ms);
 
 	/*
-	 * Publishes the parts, joined, on the channel of the peer `target`, or on the broadcast channel
-	 * if it is absent. Returns false if the queue is full. mesh_unpublished() follows if it does
-	 * not get through; `connection` is for that.
+	 * Publishes the parts, joined a parcel of the kind PARCEL_MESSAGE, on the channel of the peer
+	 * `target`, or on the broadcast channel if it is absent; what follows one another there in a
+	 * turn of the loop arrives as a PARCEL_BUNDLE. Returns false if the queue is full.
+	 * mesh_unpublished() follows if it does not get through.
 	 */
 	bool (*publish)(struct topic *topic, struct slice target, const struct slice *parts,
-	                size_t part_count, uint32_t connection);
+	                size_t part_count);
 
 	/* Asks Redis whether the peer is online; mesh_peer_missing() follows if not. */
 	void (*check)(struct topic *topic, struct slice peer);

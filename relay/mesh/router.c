@@ -101,7 +101,7 @@ static void publish(struct sender *sender, const struct envelope *envelope, stru
 		{message.data + envelope->body, message.size - envelope->body},
 	};
 	if (!bus_port->publish(mesh_topic(sender->mesh), target, parts,
-	                       sizeof(parts) / sizeof(parts[0]), parcel.connection))
+	                       sizeof(parts) / sizeof(parts[0])))
 		connection_error(sender->connection, ERROR_BUS_UNAVAILABLE,
 		                 "the relay's queue is full, try again", envelope, "no");
 	buffer_fini(&inserted);

@@ -318,10 +318,15 @@ static void on_writable(evutil_socket_t fd, short what, void *context)
 		connected(line);
 }
 
-void line_send(struct line *line, struct slice command, line_done *done, void *context)
+void line_add(struct line *line, struct slice beginning)
 {
 	assert(line->redis != NULL);
-	redisAppendFormattedCommand(line->redis, command.data, command.size);
+	redisAppendFormattedCommand(line->redis, beginning.data, beginning.size);
+}
+
+void line_send(struct line *line, struct slice command, line_done *done, void *context)
+{
+	line_add(line, command);
 	if (done != NULL)
 		wait_add(line, done, context);
 	if (line->connected && event_pending(line->write, EV_WRITE, NULL) == 0)

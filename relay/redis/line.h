@@ -65,6 +65,9 @@ bool line_is_open(const struct line *line);
 /* When the last bytes came in: clock_mono_ms(). */
 uint64_t line_heard_ms(const struct line *line);
 
+/* Takes the beginning of a command that line_send() ends. The line must be open. */
+void line_add(struct line *line, struct slice beginning);
+
 /*
  * Sends a command that command_...() made and ended. The line must be open. Without `done` its
  * answer goes to heard(): so does all that comes while no command waits for an answer.

@@ -349,6 +349,12 @@ struct buffer *session_begin(struct session *session, size_t arguments)
 	return &session->command;
 }
 
+void session_add(struct session *session, struct slice beginning)
+{
+	assert(session->state == READY);
+	line_add(session->commands, beginning);
+}
+
 void session_command(struct session *session, struct slice command, line_done *done, void *context)
 {
 	assert(session->state == READY);

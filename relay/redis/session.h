@@ -49,6 +49,11 @@ bool session_is_ready(const struct session *session);
 /* Begins a command in a buffer of the session's: sent before the next one is begun. */
 struct buffer *session_begin(struct session *session, size_t arguments);
 
+/*
+ * Hands over the beginning of a command, whose end goes to session_command(): bytes that are not in the
+ * session's buffer need not be copied into it. The session must be ready.
+ */
+void session_add(struct session *session, struct slice beginning);
 /* The session must be ready. `done`: see line.h. */
 void session_command(struct session *session, struct slice command, line_done *done, void *context);
 /* The same for a command that is a few words. */

@@ -130,6 +130,7 @@ static bool is_ours(enum parcel_kind kind)
 	case PARCEL_PRESENCE:
 	case PARCEL_OFFLINE:
 	case PARCEL_PROBE:
+	case PARCEL_BUNDLE:
 		return true;
 	case PARCEL_RECEIPT:
 	case PARCEL_NACK:
@@ -168,6 +169,18 @@ enum parcel_fault parcel_read(struct slice bytes, struct parcel *parcel)
 bool parcel_next_presence(struct slice *body, struct slice *id, struct slice *message)
 {
 	return take_text(body, 2, id) && take_text(body, 4, message);
+}
+
+bool parcel_next(struct slice *body, struct slice *parcel)
+{
+	return take_text(body, PARCEL_LENGTH_BYTES, parcel);
+}
+
+void parcel_append_length(struct buffer *out, size_t parcel_bytes)
+{
+	assert(parcel_bytes <= UINT32_MAX);
+	put_number(buffer_reserve(out, PARCEL_LENGTH_BYTES), parcel_bytes, PARCEL_LENGTH_BYTES);
+	out->size += PARCEL_LENGTH_BYTES;
 }
 
 bool parcel_next_offline(struct slice *body, struct slice *id)

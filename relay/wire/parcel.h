@@ -34,6 +34,7 @@ enum parcel_kind {
 	PARCEL_RECEIPT = 5,  /* 5..7 are reserved: unknown to this build */
 	PARCEL_NACK = 6,
 	PARCEL_TRACE = 7,
+	PARCEL_BUNDLE = 8, /* body: parcels of the kind PARCEL_MESSAGE, see parcel_next() */
 };
 
 enum parcel_tag {
@@ -75,6 +76,16 @@ enum parcel_fault parcel_read(struct slice bytes, struct parcel *parcel);
  * presence message. Returns false at the end, and at a record that is cut short.
  */
 bool parcel_next_presence(struct slice *body, struct slice *id, struct slice *message);
+
+/*
+ * Takes the next parcel off a PARCEL_BUNDLE body (a copy of it): u32 length, parcel. Returns false
+ * at the end, and at one that is cut short.
+ */
+bool parcel_next(struct slice *body, struct slice *parcel);
+
+/* Appends what stands before a parcel of that size in a bundle. */
+#define PARCEL_LENGTH_BYTES 4
+void parcel_append_length(struct buffer *out, size_t parcel_bytes);
 
 /* Takes the next id off a PARCEL_OFFLINE body (a copy of it). */
 bool parcel_next_offline(struct slice *body, struct slice *id);

@@ -26,6 +26,8 @@ static void check_records(struct slice body)
 		at = message.data + message.size;
 		check_inside(message, body);
 	}
+	for (struct slice rest = body; parcel_next(&rest, &message);)
+		check_inside(message, body);
 	for (struct slice rest = body; parcel_next_offline(&rest, &id);) {
 		check_inside(id, body);
 		assert(id.size > 0 && memchr(id.data, '\n', id.size) == NULL);

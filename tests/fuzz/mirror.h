@@ -35,7 +35,6 @@ struct errand {
 	enum announce_answer answer;
 	struct blob *id;    /* the inbox's, or the target */
 	struct blob *bytes; /* the parcel */
-	uint32_t connection;
 };
 
 static struct {
@@ -161,7 +160,7 @@ static void mirror_refresh(struct inbox *inbox, uint64_t heard_ms)
 }
 
 static bool mirror_publish(struct topic *topic, struct slice target, const struct slice *parts,
-                           size_t part_count, uint32_t connection)
+                           size_t part_count)
 {
 	struct buffer bytes = {0};
 	struct errand *errand = mirror_add(target.data != NULL ? DIRECT : BROADCAST, NULL);
@@ -171,7 +170,6 @@ static bool mirror_publish(struct topic *topic, struct slice target, const struc
 		buffer_append(&bytes, parts[i]);
 	if (target.data != NULL)
 		errand->id = blob_copy(target);
-	errand->connection = connection;
 	errand->bytes = blob_copy(buffer_slice(&bytes));
 	buffer_fini(&bytes);
 	return true;
@@ -234,8 +232,8 @@ static void mirror_run(const struct errand *errand)
 		if (inbox != NULL)
 			lease_receive(inbox->owner, blob_slice(errand->bytes));
 		else
-			mesh_unpublished(mesh, errand->connection, blob_slice(errand->id),
-			                 blob_slice(errand->bytes), UNPUBLISHED_NOBODY);
+			mesh_unpublished(mesh, blob_slice(errand->id), blob_slice(errand->bytes),
+			                 UNPUBLISHED_NOBODY);
 		break;
 	}
 }

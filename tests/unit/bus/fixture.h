@@ -213,6 +213,8 @@ void mesh_receive(struct mesh *mesh, struct slice parcel)
 		mesh->messages++;
 		append(mesh->last, sizeof(mesh->last), opened.body);
 	}
+	while (opened.kind == PARCEL_BUNDLE && parcel_next(&opened.body, &parcel))
+		mesh_receive(mesh, parcel);
 	if (opened.kind == PARCEL_PRESENCE) {
 		while (parcel_next_presence(&opened.body, &id, &message)) {
 			struct known *peer = mesh_known(mesh, id);
@@ -271,19 +273,19 @@ void mesh_peer_missing(struct mesh *mesh, struct slice id)
 	snprintf(mesh->missing, ID_BYTES, "%.*s", SLICE_ARGS(id));
 }
 
-void mesh_unpublished(struct mesh *mesh, uint32_t connection, struct slice target,
-                      struct slice parcel, enum unpublished why)
+void mesh_unpublished(struct mesh *mesh, struct slice target, struct slice parcel,
+                      enum unpublished why)
 {
 	struct parcel opened;
 
 	assert_int_equal(parcel_read(parcel, &opened), PARCEL_OK);
 	mesh->unpublished[why]++;
-	mesh->last_connection = connection;
+	mesh->last_connection = opened.connection;
 	snprintf(mesh->last_target, ID_BYTES, "%.*s", target.data == NULL ? 1 : (int)target.size,
 	         target.data == NULL ? "*" : target.data);
 	snprintf(mesh->last_parcel, sizeof(mesh->last_parcel), "%.*s", SLICE_ARGS(opened.body));
 	if (mesh->publishes_again && why == UNPUBLISHED_UNKNOWN)
-		bus_port()->publish(mesh->topic, target, &parcel, 1, connection);
+		bus_port()->publish(mesh->topic, target, &parcel, 1);
 }
 
 size_t mesh_peer_count(const struct mesh *mesh)
@@ -316,6 +318,11 @@ void lease_receive(struct lease *lease, struct slice parcel)
 	struct parcel opened;
 
 	assert_int_equal(parcel_read(parcel, &opened), PARCEL_OK);
+	if (opened.kind == PARCEL_BUNDLE) {
+		while (parcel_next(&opened.body, &parcel))
+			lease_receive(lease, parcel);
+		return;
+	}
 	lease->messages++;
 	append(lease->last, sizeof(lease->last), opened.body);
 }
@@ -537,8 +544,7 @@ static inline bool publish(struct node *node, const char *target, const char *te
 	const struct slice parts[] = {{head, parcel_head(&parcel, head)}, slice_of(text)};
 
 	return bus_port()->publish(node->mesh.topic,
-	                           target == NULL ? (struct slice){0} : slice_of(target), parts, 2,
-	                           connection);
+	                           target == NULL ? (struct slice){0} : slice_of(target), parts, 2);
 }
 
 /* Two nodes with a peer each. */

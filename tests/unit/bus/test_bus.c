@@ -88,6 +88,36 @@ static void order_is_kept_between_announces_and_messages(void **state)
 	node_stop(&a);
 }
 
+/* One after the other for the same they go together; what is for another is not overtaken. */
+static void messages_of_a_turn_go_together_in_order(void **state)
+{
+	static const char *const targets[] = {"bob", "bob", NULL, NULL, NULL, "bob", NULL};
+	struct world *world = *state;
+	struct node a;
+	struct lease bob;
+
+	node_start(&a, world);
+	node_open(&a, world);
+	lease_join(&bob, &a, world, "bob");
+	ask(&world->server, "CONFIG RESETSTAT");
+	for (size_t i = 0; i < sizeof(targets) / sizeof(targets[0]); i++) {
+		char text[2] = {(char)('1' + i)};
+		publish(&a, targets[i], text, 1);
+	}
+	publish(&a, "nobody", "8", 1);
+	publish(&a, "nobody", "9", 2);
+	AWAIT(world, bob.messages == 3 && a.mesh.messages == 4);
+	assert_string_equal(bob.last, "1|2|6|");
+	assert_string_equal(a.mesh.last, "3|4|5|7|");
+	AWAIT(world, a.mesh.unpublished[UNPUBLISHED_NOBODY] == 2);
+	assert_string_equal(a.mesh.last_parcel, "9");
+	assert_int_equal(a.mesh.last_connection, 2);
+	assert_non_null(
+		strstr(ask(&world->server, "INFO commandstats"), "cmdstat_publish:calls=5,"));
+	lease_close(&bob, true);
+	node_stop(&a);
+}
+
 static void publishing_to_nobody_is_told(void **state)
 {
 	struct world *world = *state;
@@ -596,6 +626,7 @@ int main(void)
 		TEST(connects_at_first_use_only),
 		TEST(peers_of_two_nodes_meet),
 		TEST(order_is_kept_between_announces_and_messages),
+		TEST(messages_of_a_turn_go_together_in_order),
 		TEST(publishing_to_nobody_is_told),
 		TEST(ids_may_be_strange),
 		TEST(inbox_reopened_at_once_is_subscribed),

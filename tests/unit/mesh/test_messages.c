@@ -4,6 +4,7 @@
 #include "world.h"
 
 #include "../assert_slice.h"
+#include "common/metrics.h"
 #include "mesh/mesh.h"
 
 static void assert_refused(struct socket *socket, const char *message, const char *code)
@@ -168,6 +169,51 @@ static void a_direct_to_oneself_reaches_the_other_tabs(void **state)
 	world_say(a, "{\"type\":\"direct\",\"from\":\"a\",\"to\":\"a\"}");
 	assert_string_equal(world_sent(a), "");
 	assert_string_equal(world_sent(tab), "{\"type\":\"direct\",\"from\":\"a\",\"to\":\"a\"}\n");
+}
+
+static uint64_t delivered(void)
+{
+	return metric_counter("p2p_relay_messages_delivered_total", "", NULL, NULL)->value;
+}
+
+static const char *const bundle[] = {"a {1}", "a {2}", "malformed", "b {3}",
+                                     "a {4}", "c {5}", NULL};
+
+static void a_bundle_goes_in_order_to_all_but_each_sender(void **state)
+{
+	struct socket *a = world_join("a");
+	struct socket *tab = world_join("a");
+	struct socket *b = world_join("b");
+	struct socket *d = world_join("d");
+
+	(void)state;
+	world_sent(a);
+	world_sent(tab);
+	world_sent(b);
+	uint64_t before = delivered();
+	world_bundle(WORLD_NODE, NULL, bundle);
+	assert_string_equal(world_sent(a), "{3}\n{5}\n");
+	assert_string_equal(world_sent(tab), "{3}\n{5}\n");
+	assert_string_equal(world_sent(b), "{1}\n{2}\n{4}\n{5}\n");
+	assert_string_equal(world_sent(d), "{1}\n{2}\n{3}\n{4}\n{5}\n");
+	assert_int_equal(delivered() - before, 2 + 2 + 4 + 5);
+
+	/* What was noted of the last one is over. */
+	world_other_broadcast("c", "{6}");
+	world_other_presence("e", "{\"type\":\"presence\",\"from\":\"e\"}");
+	assert_string_equal(world_sent(a), "{6}\n{\"type\":\"presence\",\"from\":\"e\"}\n");
+}
+
+static void a_bundle_for_a_peer_reaches_its_tabs_in_order(void **state)
+{
+	struct socket *b = world_join("b");
+	struct socket *tab = world_join("b");
+
+	(void)state;
+	world_sent(b);
+	world_bundle(WORLD_OTHER_NODE, "b", bundle);
+	assert_string_equal(world_sent(b), "{1}\n{2}\n{3}\n{4}\n{5}\n");
+	assert_string_equal(world_sent(tab), "{1}\n{2}\n{3}\n{4}\n{5}\n");
 }
 
 static void a_direct_from_another_node_reaches_every_tab(void **state)
@@ -389,6 +435,8 @@ int main(void)
 		TEST(a_direct_without_a_name_is_refused),
 		TEST(a_direct_that_nobody_heard_is_answered),
 		TEST(a_direct_to_oneself_reaches_the_other_tabs),
+		TEST(a_bundle_goes_in_order_to_all_but_each_sender),
+		TEST(a_bundle_for_a_peer_reaches_its_tabs_in_order),
 		TEST(a_direct_from_another_node_reaches_every_tab),
 		TEST(replies_go_to_their_target_if_so_set),
 		TEST(replies_go_to_all_otherwise),

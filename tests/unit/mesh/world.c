@@ -32,7 +32,6 @@ struct errand {
 	enum kind { LOAD, SUBSCRIBED, ANSWER, BROADCAST, DIRECT, UNHEARD, CHECK } kind;
 	struct inbox *inbox;
 	struct blob *bytes;
-	uint32_t connection;
 	char target[NAME_ID_BYTES_MAX + 1];
 };
 
@@ -223,7 +222,7 @@ static void bus_refresh(struct inbox *inbox, uint64_t heard_ms)
 }
 
 static bool bus_publish(struct topic *topic, struct slice target, const struct slice *parts,
-                        size_t part_count, uint32_t connection)
+                        size_t part_count)
 {
 	struct buffer bytes = {0};
 	struct parcel parcel;
@@ -234,7 +233,7 @@ static bool bus_publish(struct topic *topic, struct slice target, const struct s
 	for (size_t i = 0; i < part_count; i++)
 		buffer_append(&bytes, parts[i]);
 	assert(parcel_read(buffer_slice(&bytes), &parcel) == PARCEL_OK);
-	assert(slice_equal(parcel.target, target) && parcel.connection == connection);
+	assert(slice_equal(parcel.target, target));
 
 	buffer_append(&self.world.published, target.data == NULL ? SLICE("*") : target);
 	buffer_append(&self.world.published, SLICE(" "));
@@ -248,7 +247,6 @@ static bool bus_publish(struct topic *topic, struct slice target, const struct s
 	                                                         : BROADCAST,
 	                                   NULL);
 	errand->bytes = blob_copy(buffer_slice(&bytes));
-	errand->connection = connection;
 	if (target.data != NULL)
 		memcpy(errand->target, target.data, target.size);
 	buffer_fini(&bytes);
@@ -321,8 +319,8 @@ static void run_errand(const struct errand *errand)
 		deliver_direct(errand->target, blob_slice(errand->bytes));
 		break;
 	case UNHEARD:
-		mesh_unpublished(mesh, errand->connection, slice_of(errand->target),
-		                 blob_slice(errand->bytes), UNPUBLISHED_NOBODY);
+		mesh_unpublished(mesh, slice_of(errand->target), blob_slice(errand->bytes),
+		                 UNPUBLISHED_NOBODY);
 		break;
 	case CHECK:
 		if (slice_is(self.world.missing, errand->target))
@@ -571,6 +569,46 @@ void world_other_broadcast(const char *from, const char *message)
 void world_other_direct(const char *target, const char *from, const char *message)
 {
 	other(PARCEL_MESSAGE, target, from, message);
+	world_settle();
+}
+
+static struct blob *message_parcel(uint64_t node, const char *from, size_t from_size,
+                                   const char *message)
+{
+	const struct parcel parcel = {
+		.kind = PARCEL_MESSAGE, .node = node, .from = {from, from_size}};
+	char head[PARCEL_HEAD_BYTES_MAX];
+	struct buffer bytes = {0};
+
+	buffer_append(&bytes, (struct slice){head, parcel_head(&parcel, head)});
+	buffer_append(&bytes, slice_of(message));
+	struct blob *blob = blob_copy(buffer_slice(&bytes));
+	buffer_fini(&bytes);
+	return blob;
+}
+
+void world_bundle(uint64_t node, const char *target, const char *const *messages)
+{
+	const struct parcel bundle = {.kind = PARCEL_BUNDLE, .node = node};
+	char head[PARCEL_HEAD_BYTES_MAX];
+	struct buffer bytes = {0};
+
+	buffer_append(&bytes, (struct slice){head, parcel_head(&bundle, head)});
+	for (; *messages != NULL; messages++) {
+		const char *space = strchr(*messages, ' ');
+		struct blob *parcel =
+			space != NULL ? message_parcel(node, *messages, (size_t)(space - *messages),
+		                                       space + 1)
+				      : blob_copy(slice_of(*messages));
+		parcel_append_length(&bytes, parcel->size);
+		buffer_append(&bytes, blob_slice(parcel));
+		blob_unref(parcel);
+	}
+	if (target != NULL)
+		deliver_direct(target, buffer_slice(&bytes));
+	else
+		mesh_receive(self.topic.owner, buffer_slice(&bytes));
+	buffer_fini(&bytes);
 	world_settle();
 }
 

@@ -84,6 +84,12 @@ void world_other_offline(const char *ids);
 void world_other_broadcast(const char *from, const char *message);
 void world_other_direct(const char *target, const char *from, const char *message);
 
+/*
+ * What `node` published in one turn: "FROM MESSAGE" each, up to a NULL. `target` NULL: to all. What has
+ * no FROM is put in as it is, and is no parcel.
+ */
+void world_bundle(uint64_t node, const char *target, const char *const *messages);
+
 /* The bus went away and came back: everything is subscribed and loaded again. */
 void world_reconnect(void);
 /* The mesh that is open. */

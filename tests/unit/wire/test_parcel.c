@@ -222,6 +222,28 @@ static void presence_that_is_cut_short_is_the_end(void **state)
 	assert_false(parcel_next_presence(&huge, &id, &message));
 }
 
+static void parcels_are_taken_off_a_bundle(void **state)
+{
+	(void)state;
+	struct buffer body = {0};
+	struct slice parcel;
+
+	parcel_append_length(&body, 3);
+	buffer_append(&body, SLICE("one"));
+	parcel_append_length(&body, 0);
+	parcel_append_length(&body, 300);
+	assert_int_equal(body.size, 15);
+	assert_memory_equal(body.data, "\0\0\0\3one\0\0\0\0\0\0\x01\x2c", body.size);
+
+	struct slice rest = buffer_slice(&body);
+	assert_true(parcel_next(&rest, &parcel));
+	assert_slice(parcel, "one");
+	assert_true(parcel_next(&rest, &parcel));
+	assert_slice(parcel, "");
+	assert_false(parcel_next(&rest, &parcel)); /* cut short */
+	buffer_fini(&body);
+}
+
 static void offline_ids_are_lines(void **state)
 {
 	(void)state;
@@ -259,6 +281,7 @@ int main(void)
 		cmocka_unit_test(other_kinds_are_not_for_us),
 		cmocka_unit_test(presences_are_taken_off_one_by_one),
 		cmocka_unit_test(presence_that_is_cut_short_is_the_end),
+		cmocka_unit_test(parcels_are_taken_off_a_bundle),
 		cmocka_unit_test(offline_ids_are_lines),
 	};
 
