@@ -41,3 +41,30 @@ mirror() {
 	apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Origin: Debian' \
 		'Label: Debian' "Codename: $1" | head -n1
 }
+
+# debian_13_root FOLDER PACKAGE...: unpacks them with all that they need, the C library too, into
+# FOLDER/root, so that no library of this machine is used, nor one installed. Nothing is set up or started.
+debian_13_root() {
+	local folder=$1 package
+	shift
+	apt_of_debian_13 "$folder/apt" deb
+	apt_private install --download-only --no-install-recommends -y "$@" >/dev/null ||
+		die "apt could not fetch Debian 13's $*"
+	for package in "$folder"/apt/cache/archives/*.deb; do
+		dpkg-deb -x "$package" "$folder/root"
+	done
+	rm -rf "$folder/apt" "$folder"/root/{etc,usr/share,var}
+}
+
+# debian_13_program FOLDER NAME COMMAND PROGRAM: makes FOLDER/NAME/bin/COMMAND, which starts PROGRAM of
+# the root by the root's own loader.
+debian_13_program() {
+	mkdir -p "$1/$2/bin"
+	cat >"$1/$2/bin/$3" <<-SCRIPT
+		#!/bin/sh
+		root=\${0%/*}/../../root
+		exec "\$root"/usr/lib/*/ld-linux-*.so.? --library-path "\$(echo "\$root"/usr/lib/*-linux-gnu)" \\
+			--argv0 "\$0" "\$root/$4" "\$@"
+	SCRIPT
+	chmod +x "$1/$2/bin/$3"
+}
