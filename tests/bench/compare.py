@@ -1,0 +1,179 @@
+#!/usr/bin/python3
+"""
+The relay beside other servers, under the same load: what a message costs, and how long it takes.
+
+    scripts/bench [--rounds N] [--only ROW,..] [--servers NAME,..] [--quick] [--write] [--again]
+    scripts/bench SCENARIO [--name value...]
+    scripts/bench tokens
+
+The first runs every row with every system, in turn and --rounds times over, each time with servers
+started afresh, and prints what docs/performance.md says of it. The second runs one scenario of the load
+generator (build/release/tests/bench/bench says which) with the relay alone, on two nodes; the third says
+how many tokens a node can check. RELAY_BINARY measures another build.
+
+  --rounds N       how often (default 3)
+  --only ROW,..    rows or scenarios, of those below
+  --servers NAME,..  systems, of those below
+  --quick          one round of a second each: whether all works, not how fast
+  --write          writes docs/performance.md and docs/performance.svg
+  --again          measures nothing: the last run once more
+"""
+
+import argparse
+import json
+import resource
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+import drawing
+import machine
+import report
+from rows import ROWS
+from servers import REDIS, ROOT, SYSTEMS, NotHere, Relay, first_line
+
+GENERATOR = ROOT / "build/release/tests/bench/bench"
+RESULTS = ROOT / "build/bench/results.json"
+PAGE = ROOT / "docs/performance.md"
+RUN_SECONDS_MAX = 180
+
+
+def generate(system, scenario, options, **how):
+    """Runs the load generator with the system."""
+    command = ["taskset", "-c", str(machine.cores()[1]), GENERATOR, scenario]
+    command += ["--server", system.speech, "--nodes", system.addresses]
+    for name, pid in system.processes():
+        command += ["--process", f"{name}:{pid}"]
+    return subprocess.run([*map(str, command), *options], text=True, timeout=RUN_SECONDS_MAX, **how)
+
+
+def flags(options):
+    return [str(word) for name, value in options.items() for word in ("--" + name.replace("_", "-"), value)]
+
+
+def measure(name, row, timing):
+    """One figure: what the generator says of it, or why it says nothing."""
+    make, nodes = SYSTEMS[name]
+    options = flags({**row.options, **timing})
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder, make(folder, machine.cores()[0], nodes) as system:
+        others = machine.Others([pid for _, pid in system.processes()])
+        done = generate(system, row.scenario, [*options, "--json", "yes"], capture_output=True)
+        others_percent = others.percent()
+    if done.returncode != 0:
+        return {"failed": (done.stderr.strip().splitlines() or [f"exit {done.returncode}"])[-1]}
+    result = json.loads(done.stdout)
+    result["cpu_percent"] = 100 * sum(result["cpu_seconds"].values()) / result["seconds"]
+    result["others_percent"] = others_percent
+    return result
+
+
+def available(names):
+    """Those that can be had, with their versions, and why the others can't."""
+    versions, missing = {}, {}
+    for name in names:
+        try:
+            versions[name] = SYSTEMS[name][0].version()
+        except NotHere as reason:
+            missing[name] = str(reason)
+            print(f"Without {name}: {reason}", file=sys.stderr)
+    return versions, missing
+
+
+def compare(rows, names, rounds, timing):
+    versions, missing = available(names)
+    results = {
+        "date": time.strftime("%Y-%m-%d", time.gmtime()),
+        "machine": machine.description(),
+        "redis": first_line(REDIS, "--version").split(" sha=")[0],
+        "versions": versions,
+        "missing": missing,
+        "rounds": rounds,
+        "seconds": timing["seconds"],
+        "runs": [],
+    }
+    RESULTS.parent.mkdir(parents=True, exist_ok=True)
+    for number in range(rounds):
+        for row in rows:
+            for name in versions:
+                if name not in row.systems or number >= row.rounds:
+                    continue
+                try:
+                    result = measure(name, row, timing)
+                except (RuntimeError, subprocess.TimeoutExpired) as reason:
+                    result = {"failed": str(reason)}
+                said = report.brief(row, result)
+                print(f"{number + 1}/{rounds} {row.name:24} {name:14} {said}", file=sys.stderr)
+                results["runs"].append({"row": row.name, "system": name, "result": result})
+                RESULTS.write_text(json.dumps(results))
+    return results
+
+
+def listed(text, known, what):
+    names = text.split(",") if text else known
+    for name in names:
+        if name not in known:
+            sys.exit(f"there is no {what} {name}; there are {', '.join(dict.fromkeys(known))}")
+    return names
+
+
+def chosen_rows(text):
+    names = listed(text, [name for row in ROWS for name in (row.name, row.scenario)], "row or scenario")
+    return [row for row in ROWS if row.name in names or row.scenario in names]
+
+
+def usage():
+    """With the rows of each scenario, and the systems."""
+    names = {}
+    for row in ROWS:
+        names.setdefault(row.scenario, []).append(row.name)
+    rows = "\n".join(f"  {scenario + ':':8} {' '.join(rows)}" for scenario, rows in names.items())
+    return f"{__doc__}\nscenarios and their rows:\n{rows}\nsystems:\n  {' '.join(SYSTEMS)}\n"
+
+
+def options():
+    parser = argparse.ArgumentParser(add_help=False)
+    for name in ("--help", "--quick", "--write", "--again"):
+        parser.add_argument(name, action="store_true")
+    parser.add_argument("--rounds", type=int, default=3)
+    for name in ("--only", "--servers"):
+        parser.add_argument(name)
+    parser.format_usage = usage
+    chosen = parser.parse_args()
+    if chosen.help:
+        print(usage())
+        sys.exit()
+    return chosen
+
+
+def one_scenario(scenario, arguments):
+    """The relay alone, for people."""
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder, Relay(folder, machine.cores()[0], 2) as system:
+        sys.exit(generate(system, scenario, arguments).returncode)
+
+
+def main():
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended from outside"))  # and the servers with it
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    if len(sys.argv) > 1 and not sys.argv[1].startswith("-"):
+        one_scenario(sys.argv[1], sys.argv[2:])
+
+    chosen = options()
+    if chosen.again:
+        results = json.loads(RESULTS.read_text())
+    else:
+        timing = {"seconds": 1, "warm_up_seconds": 0} if chosen.quick else {"seconds": 3, "warm_up_seconds": 1}
+        rounds = 1 if chosen.quick else chosen.rounds
+        names = listed(chosen.servers, list(SYSTEMS), "system")
+        results = compare(chosen_rows(chosen.only), names, rounds, timing)
+    text = report.markdown(results, ROWS)
+    print(text)
+    if chosen.write:
+        report.write(PAGE, text)
+        PAGE.with_suffix(".svg").write_text(drawing.draw(results, ROWS))
+
+
+if __name__ == "__main__":
+    main()
