@@ -46,6 +46,7 @@ struct lease {
 	uint64_t heard_ms;
 	uint64_t written_ms; /* when Redis was last told of heard_ms */
 	struct timer timer;  /* next refresh; while LINGERING the end */
+	uint64_t own_block;  /* of news, where the peer's own frames are: */
 	uint32_t own_begin;
 	uint32_t own_end;
 	unsigned in_flight; /* announces that were not answered */
@@ -475,6 +476,7 @@ void lease_receive(struct lease *lease, struct slice bytes)
 
 	if (!deliver_open(lease->ports, bytes, &parcel))
 		return;
+	mesh_tell_news(lease->mesh);
 	if (parcel.kind == PARCEL_MESSAGE)
 		receive_message(lease, &parcel);
 	else if (parcel.kind == PARCEL_BUNDLE)
@@ -483,14 +485,17 @@ void lease_receive(struct lease *lease, struct slice bytes)
 		metric_add(lease->ports->counters->parcels_kind, 1);
 }
 
-void lease_set_own_frames(struct lease *lease, uint32_t begin, uint32_t end)
+void lease_set_own_frames(struct lease *lease, uint64_t block, uint32_t begin, uint32_t end)
 {
+	lease->own_block = block;
 	lease->own_begin = begin;
 	lease->own_end = end;
 }
 
-void lease_own_frames(const struct lease *lease, uint32_t *begin, uint32_t *end)
+void lease_own_frames(const struct lease *lease, uint64_t block, uint32_t *begin, uint32_t *end)
 {
-	*begin = lease->own_begin;
-	*end = lease->own_end;
+	bool noted = lease->own_block == block;
+
+	*begin = noted ? lease->own_begin : 0;
+	*end = noted ? lease->own_end : 0;
 }

@@ -83,6 +83,6 @@ void lease_heard_offline(struct lease *lease);
 void lease_mesh_loaded(struct lease *lease);
 void lease_take_turn(struct list *lease_link);
 
-/* Where in the block being delivered the peer's own frames are. */
-void lease_set_own_frames(struct lease *lease, uint32_t begin, uint32_t end);
-void lease_own_frames(const struct lease *lease, uint32_t *begin, uint32_t *end);
+/* Where in a block of news, which has a number, the peer's own frames are. Nowhere: begin == end. */
+void lease_set_own_frames(struct lease *lease, uint64_t block, uint32_t begin, uint32_t end);
+void lease_own_frames(const struct lease *lease, uint64_t block, uint32_t *begin, uint32_t *end);

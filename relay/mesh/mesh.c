@@ -28,6 +28,14 @@
 #define RESYNC_STEPS 20
 #define RESYNC_STEP_MS 100
 
+/*
+ * News about a peer cost a write to each seat. Where there are many seats, news are gathered for so
+ * long that telling them takes no more than a small part of the thread, whatever storm is on.
+ */
+#define NEWS_PAUSE_US_PER_SEAT 200
+#define NEWS_PAUSE_MS_MAX 250
+#define NEWS_BYTES_MAX 65536 /* of messages; then they are told */
+
 /* The roster is repeated to each connection in its own phase, with this many looks per period. */
 #define REPEAT_LOOKS 16
 
@@ -36,7 +44,16 @@ struct seat {
 	struct lease *lease;
 	struct connection *connection;
 	uint64_t repeated_ms;
+	uint32_t news_begin; /* what is before in the block of news it knows from the roster */
 	bool repeats;
+};
+
+/* What became of peers, framed, until the seats are told. */
+struct news {
+	struct buffer block;
+	uint64_t number; /* of the block: leases note where in it they are spoken of */
+	uint64_t told_ms;
+	struct timer due;
 };
 
 struct mesh {
@@ -53,6 +70,7 @@ struct mesh {
 	size_t attached;
 	struct blob *block; /* the roster framed, of block_version */
 	uint64_t block_version;
+	struct news news;
 	struct timer cool;
 	struct timer repeat;
 	struct timer resync;
@@ -67,6 +85,7 @@ static void on_cool(void *context);
 static void on_repeat(void *context);
 static void on_resync(void *context);
 static void on_doubt(void *context);
+static void on_news_due(void *context);
 
 static uint64_t now_ms(const struct mesh *mesh)
 {
@@ -90,6 +109,8 @@ struct mesh *mesh_create(struct hub *hub, struct slice name)
 	timer_init(&mesh->repeat, on_repeat, mesh);
 	timer_init(&mesh->resync, on_resync, mesh);
 	timer_init(&mesh->doubt, on_doubt, mesh);
+	timer_init(&mesh->news.due, on_news_due, mesh);
+	mesh->news.number = 1; /* 0: of none */
 	return mesh;
 }
 
@@ -99,6 +120,7 @@ static void stop_timers(struct mesh *mesh)
 	timer_stop(mesh->ports->timers, &mesh->repeat);
 	timer_stop(mesh->ports->timers, &mesh->resync);
 	timer_stop(mesh->ports->timers, &mesh->doubt);
+	timer_stop(mesh->ports->timers, &mesh->news.due);
 }
 
 void mesh_destroy(struct mesh *mesh)
@@ -115,6 +137,7 @@ void mesh_destroy(struct mesh *mesh)
 	roster_destroy(mesh->roster);
 	echo_destroy(mesh->echo);
 	blob_unref(mesh->block);
+	buffer_fini(&mesh->news.block);
 	free(mesh->seats);
 	free(mesh);
 }
@@ -252,12 +275,12 @@ static void send_to(struct mesh *mesh, const struct seat *seat, struct blob *fra
 		mesh->ports->edge->send(seat->socket, frames, begin, end, exempt);
 }
 
-/* Leaves out the part that is about the receiver itself. */
+/* From `begin` on, without the part that is about the receiver itself. */
 static void send_around(struct mesh *mesh, const struct seat *seat, struct blob *frames,
-                        uint32_t own_begin, uint32_t own_end, bool exempt)
+                        uint32_t begin, uint32_t own_begin, uint32_t own_end, bool exempt)
 {
-	send_to(mesh, seat, frames, 0, own_begin, exempt);
-	send_to(mesh, seat, frames, own_end, frames->size, exempt);
+	send_to(mesh, seat, frames, begin, own_begin, exempt);
+	send_to(mesh, seat, frames, begin > own_end ? begin : own_end, frames->size, exempt);
 }
 
 static void send_to_all_but(struct mesh *mesh, struct blob *frames, const struct lease *sender)
@@ -271,31 +294,6 @@ static void send_to_all_but(struct mesh *mesh, struct blob *frames, const struct
 		delivered++;
 	}
 	metric_add(mesh->ports->counters->messages_delivered, delivered);
-}
-
-/* A block of news about many peers; each receiver's own part was noted in its lease. */
-static void send_block(struct mesh *mesh, const struct buffer *block)
-{
-	if (block->size == 0)
-		return;
-
-	struct blob *frames = blob_copy(buffer_slice(block));
-	for (size_t i = 0; i < mesh->seat_count; i++) {
-		uint32_t begin;
-		uint32_t end;
-		lease_own_frames(mesh->seats[i].lease, &begin, &end);
-		send_around(mesh, &mesh->seats[i], frames, begin, end, false);
-	}
-	blob_unref(frames);
-}
-
-/* The same in the middle of a parcel: what is noted is of what has left. */
-static void flush_block(struct mesh *mesh, struct buffer *block)
-{
-	send_block(mesh, block);
-	buffer_clear(block);
-	for (size_t i = 0; i < mesh->seat_count; i++)
-		lease_set_own_frames(mesh->seats[i].lease, 0, 0);
 }
 
 static void send_roster(struct mesh *mesh, struct seat *seat)
@@ -316,7 +314,78 @@ static void send_roster(struct mesh *mesh, struct seat *seat)
 	const struct peer *self = roster_find(mesh->roster, own);
 	uint32_t begin = self == NULL ? 0 : self->frame_begin;
 	uint32_t end = self == NULL ? 0 : self->frame_end;
-	send_around(mesh, seat, mesh->block, begin, end, true);
+	send_around(mesh, seat, mesh->block, 0, begin, end, true);
+}
+
+/* ---- News: gathered, and told before whatever else is delivered */
+
+void mesh_tell_news(struct mesh *mesh)
+{
+	struct news *news = &mesh->news;
+
+	if (news->block.size == 0)
+		return;
+
+	struct blob *frames = blob_copy(buffer_slice(&news->block));
+	for (size_t i = 0; i < mesh->seat_count; i++) {
+		struct seat *seat = &mesh->seats[i];
+		uint32_t own_begin;
+		uint32_t own_end;
+		lease_own_frames(seat->lease, news->number, &own_begin, &own_end);
+		send_around(mesh, seat, frames, seat->news_begin, own_begin, own_end, false);
+		seat->news_begin = 0;
+	}
+	blob_unref(frames);
+	buffer_fini(&news->block);
+	news->number++;
+	news->told_ms = now_ms(mesh);
+	timer_stop(mesh->ports->timers, &news->due);
+}
+
+static void on_news_due(void *context)
+{
+	mesh_tell_news(context);
+}
+
+/* At once if the last time is a while ago. */
+static void tell_news_in_time(struct mesh *mesh)
+{
+	struct news *news = &mesh->news;
+	uint64_t pause_ms = mesh->seat_count * NEWS_PAUSE_US_PER_SEAT / 1000;
+	uint64_t age_ms = now_ms(mesh) - news->told_ms;
+
+	if (pause_ms > NEWS_PAUSE_MS_MAX)
+		pause_ms = NEWS_PAUSE_MS_MAX;
+	if (age_ms >= pause_ms || news->block.size >= NEWS_BYTES_MAX)
+		mesh_tell_news(mesh);
+	else if (news->block.size > 0 && !timer_is_set(&news->due))
+		timer_set(mesh->ports->timers, &news->due, pause_ms - age_ms);
+}
+
+/*
+ * Notes for the peer's own connections here where it speaks, or is spoken of, which they are not to
+ * hear. A lease notes only one part of a block: if others come in between, another block begins.
+ * Returns the peer's lease, NULL if it is not here.
+ */
+static struct lease *add_news(struct mesh *mesh, struct slice id, struct slice message)
+{
+	struct news *news = &mesh->news;
+	struct lease *lease = mesh_lease(mesh, id);
+	uint32_t own_begin = 0;
+	uint32_t own_end = 0;
+
+	if (lease != NULL)
+		lease_own_frames(lease, news->number, &own_begin, &own_end);
+	if (own_begin < own_end && own_end < news->block.size) {
+		mesh_tell_news(mesh);
+		own_begin = own_end = 0;
+	}
+	if (own_begin == own_end)
+		own_begin = (uint32_t)news->block.size;
+	frame_append_text(&news->block, &message, 1);
+	if (lease != NULL)
+		lease_set_own_frames(lease, news->number, own_begin, (uint32_t)news->block.size);
+	return lease;
 }
 
 /* ---- Seats */
@@ -329,7 +398,12 @@ void mesh_seat(struct mesh *mesh, struct connection *connection, struct lease *l
 		mesh->seats = mem_resize(mesh->seats, mesh->seat_capacity * sizeof(*mesh->seats));
 	}
 	struct seat *seat = &mesh->seats[mesh->seat_count];
-	*seat = (struct seat){.socket = socket, .lease = lease, .connection = connection};
+	*seat = (struct seat){
+		.socket = socket,
+		.lease = lease,
+		.connection = connection,
+		.news_begin = (uint32_t)mesh->news.block.size,
+	};
 	connection_seated(connection, mesh->seat_count);
 	mesh->seat_count++;
 	mesh_seat_repeats(mesh, mesh->seat_count - 1, repeats);
@@ -376,6 +450,7 @@ static void on_repeat(void *context)
 	uint64_t now = now_ms(mesh);
 	uint64_t oldest = UINT64_MAX;
 
+	mesh_tell_news(mesh); /* they are older than the roster */
 	for (size_t i = 0; i < mesh->seat_count; i++) {
 		struct seat *seat = &mesh->seats[i];
 		if (!seat->repeats)
@@ -424,80 +499,37 @@ static void receive_message(struct mesh *mesh, const struct parcel *message)
 	if (mesh->seat_count == 0)
 		return;
 
+	mesh_tell_news(mesh);
 	struct blob *frames = deliver_frames(mesh->ports, message);
 	send_to_all_but(mesh, frames, mesh_lease(mesh, message->from));
 	blob_unref(frames);
 }
 
-/*
- * Frames what is from or about a peer, and notes it for the peer's own connections here, which are not
- * to hear it. Where others come in between, what came before leaves first, since a lease can note
- * only one part of a block.
- */
-static void add_news(struct mesh *mesh, struct buffer *block, struct slice id, struct slice message)
-{
-	struct lease *lease = mesh_lease(mesh, id);
-	uint32_t own_begin = 0;
-	uint32_t own_end = 0;
-
-	if (lease != NULL)
-		lease_own_frames(lease, &own_begin, &own_end);
-	if (own_begin < own_end && own_end < block->size) {
-		flush_block(mesh, block);
-		own_begin = own_end = 0;
-	}
-	if (own_begin == own_end)
-		own_begin = (uint32_t)block->size;
-	frame_append_text(block, &message, 1);
-	if (lease != NULL)
-		lease_set_own_frames(lease, own_begin, (uint32_t)block->size);
-}
-
-/* All are framed, and seats are counted: what was noted is over. */
-static uint64_t count_deliveries(const struct mesh *mesh, struct slice parcels)
-{
-	uint64_t deliveries = 0;
-	struct slice bytes;
-	struct parcel message;
-
-	while (parcel_next(&parcels, &bytes)) {
-		if (parcel_read(bytes, &message) != PARCEL_OK || message.kind != PARCEL_MESSAGE)
-			continue;
-		struct lease *sender = mesh_lease(mesh, message.from);
-		deliveries += mesh->seat_count;
-		if (sender == NULL)
-			continue;
-		deliveries -= lease_seat_count(sender);
-		lease_set_own_frames(sender, 0, 0);
-	}
-	return deliveries;
-}
-
 /* What a node published in a turn: framed as one block, which most receivers get whole. */
 static void receive_bundle(struct mesh *mesh, struct slice parcels)
 {
-	struct slice rest = parcels;
-	struct buffer block = {0};
 	struct parcel message;
+	uint64_t delivered = 0;
 
-	buffer_reserve(&block, parcels.size);
-	while (deliver_message(mesh->ports, &rest, &message)) {
+	mesh_tell_news(mesh);
+	buffer_reserve(&mesh->news.block, parcels.size);
+	while (deliver_message(mesh->ports, &parcels, &message)) {
 		remember(mesh, &message);
 		if (mesh->seat_count == 0)
 			continue;
 		deliver_note_age(mesh->ports, &message);
-		add_news(mesh, &block, message.from, message.body);
+		struct lease *sender = add_news(mesh, message.from, message.body);
+		delivered += mesh->seat_count - (sender != NULL ? lease_seat_count(sender) : 0);
 	}
-	send_block(mesh, &block);
-	buffer_fini(&block);
-	metric_add(mesh->ports->counters->messages_delivered, count_deliveries(mesh, parcels));
+	mesh_tell_news(mesh);
+	metric_add(mesh->ports->counters->messages_delivered, delivered);
 }
 
-static void take_presence(struct mesh *mesh, struct buffer *block, struct slice id,
-                          struct slice message, uint64_t seen_ms)
+static void take_presence(struct mesh *mesh, struct slice id, struct slice message,
+                          uint64_t seen_ms)
 {
 	if (roster_put(mesh->roster, id, message, seen_ms, now_ms(mesh)))
-		add_news(mesh, block, id, message);
+		add_news(mesh, id, message);
 
 	struct lease *lease = mesh_lease(mesh, id);
 	const struct peer *peer = roster_find(mesh->roster, id);
@@ -509,35 +541,30 @@ static void receive_presences(struct mesh *mesh, const struct parcel *parcel)
 {
 	bool from_here = parcel->node == mesh->ports->bus_port->node(mesh->ports->bus);
 	struct slice records = parcel->body;
-	struct buffer block = {0};
 	struct slice message;
 	struct slice id;
 
 	while (deliver_presence(mesh->ports, &records, &id, &message))
-		take_presence(mesh, &block, id, message, parcel->time_ms);
-	send_block(mesh, &block);
-	buffer_fini(&block);
+		take_presence(mesh, id, message, parcel->time_ms);
+	tell_news_in_time(mesh);
 
-	/* Only now do our own newcomers join: their rosters have what the others were just told. */
+	/* Only now do our own newcomers join: their rosters have all that is news to the others. */
 	records = parcel->body;
 	while (parcel_next_presence(&records, &id, &message)) {
 		struct lease *lease = mesh_lease(mesh, id);
-		if (lease == NULL)
-			continue;
-		lease_set_own_frames(lease, 0, 0);
-		if (from_here)
+		if (lease != NULL && from_here)
 			lease_came_back(lease);
 	}
 }
 
-static void take_offline(struct mesh *mesh, struct buffer *block, struct slice id)
+static void take_offline(struct mesh *mesh, struct slice id)
 {
 	struct buffer notice = {0};
 
 	if (!roster_remove(mesh->roster, id))
 		return;
 	notice_offline(&notice, id, clock_wall_ms());
-	add_news(mesh, block, id, buffer_slice(&notice));
+	add_news(mesh, id, buffer_slice(&notice));
 	buffer_fini(&notice);
 }
 
@@ -545,21 +572,17 @@ static void take_offline(struct mesh *mesh, struct buffer *block, struct slice i
 static void tell_offline(struct mesh *mesh, struct slice ids)
 {
 	struct slice rest = ids;
-	struct buffer block = {0};
 	struct slice id;
 
 	while (parcel_next_offline(&rest, &id))
-		take_offline(mesh, &block, id);
-	send_block(mesh, &block);
-	buffer_fini(&block);
+		take_offline(mesh, id);
+	tell_news_in_time(mesh);
 
 	rest = ids;
 	while (parcel_next_offline(&rest, &id)) {
 		struct lease *lease = mesh_lease(mesh, id);
-		if (lease == NULL)
-			continue;
-		lease_set_own_frames(lease, 0, 0);
-		lease_heard_offline(lease);
+		if (lease != NULL)
+			lease_heard_offline(lease);
 	}
 }
 
@@ -602,15 +625,11 @@ void mesh_load_peer(struct mesh *mesh, struct slice id, struct slice presence, u
 	if (!readable || !roster_load_put(mesh->roster, id, presence, seen_ms, now_ms(mesh)))
 		return;
 
-	struct buffer block = {0};
 	struct lease *lease = mesh_lease(mesh, id);
-	add_news(mesh, &block, id, presence);
-	send_block(mesh, &block);
-	buffer_fini(&block);
-	if (lease != NULL) {
-		lease_set_own_frames(lease, 0, 0);
+	add_news(mesh, id, presence);
+	tell_news_in_time(mesh);
+	if (lease != NULL)
 		lease_heard_presence(lease, roster_find(mesh->roster, id)->presence, presence);
-	}
 }
 
 void mesh_load_end(struct mesh *mesh, bool after_loss)

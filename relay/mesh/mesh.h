@@ -82,3 +82,6 @@ void mesh_seat(struct mesh *mesh, struct connection *connection, struct lease *l
                struct socket *socket, bool repeats);
 void mesh_unseat(struct mesh *mesh, size_t index);
 void mesh_seat_repeats(struct mesh *mesh, size_t index, bool repeats);
+
+/* Of peers. Before a message is delivered in another way, so that nobody hears from a peer before he hears of it. */
+void mesh_tell_news(struct mesh *mesh);

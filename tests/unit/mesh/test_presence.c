@@ -1,11 +1,14 @@
-/* Presence after the join: changes, signs of life, repeats, and the end. */
+/* Presence after the join: changes, signs of life, repeats, storms, and the end. */
 #include "world.h"
+
+#include <stdio.h>
 
 #include "../assert_slice.h"
 #include "mesh/mesh.h"
 
 #define SIXTH_MS (WORLD_TTL_MS / 6)
 
+#define NEWS(id) "{\"type\":\"presence\",\"from\":\"" id "\",\"data\":{}}"
 #define SAME_A "{\"type\":\"presence\",\"from\":\"a\",\"data\":{\"of\":\"a\"},\"timestamp\":9}"
 
 static void an_unchanged_presence_is_a_heartbeat(void **state)
@@ -368,6 +371,87 @@ static void after_a_loss_every_client_is_told_once(void **state)
 	}
 }
 
+/* Where there are many, news that come fast are told together: so many seats make a pause of 4 ms. */
+#define MANY 20
+#define PAUSE_MS 4
+
+static struct socket *join_many(void)
+{
+	struct socket *first = world_join("a");
+	char id[16];
+
+	for (int i = 1; i < MANY; i++) {
+		snprintf(id, sizeof(id), "a%d", i);
+		world_join(id);
+	}
+	world_pass(2 * PAUSE_MS); /* all are told, and that was a while ago */
+	world_sent(first);
+	return first;
+}
+
+static void news_that_come_fast_are_told_together(void **state)
+{
+	struct socket *a = join_many();
+
+	(void)state;
+	world_other_presence("x", NEWS("x"));
+	assert_string_equal(world_sent(a), NEWS("x") "\n");
+	world_other_presence("y", NEWS("y"));
+	world_other_presence("z", NEWS("z"));
+	world_other_offline("y");
+	world_pass(PAUSE_MS - 1);
+	assert_string_equal(world_sent(a), "");
+	world_pass(1);
+	const char *sent = world_sent(a);
+	assert_memory_equal(sent, NEWS("y") "\n" NEWS("z") "\n",
+	                    strlen(NEWS("y") "\n" NEWS("z") "\n"));
+	assert_non_null(strstr(sent, "\"from\":\"y\",\"data\":{\"status\":\"offline\"}"));
+}
+
+static void no_message_overtakes_the_news_of_its_sender(void **state)
+{
+	struct socket *a = join_many();
+
+	(void)state;
+	world_other_presence("x", NEWS("x"));
+	world_other_presence("y", NEWS("y"));
+	world_other_broadcast("y", "{\"type\":\"broadcast\"}");
+	assert_string_equal(world_sent(a), NEWS("x") "\n" NEWS("y") "\n{\"type\":\"broadcast\"}\n");
+	world_other_presence("z", NEWS("z"));
+	world_other_direct("a", "z", "{\"type\":\"direct\",\"to\":\"a\"}");
+	assert_string_equal(world_sent(a), NEWS("z") "\n{\"type\":\"direct\",\"to\":\"a\"}\n");
+}
+
+static void who_joins_while_news_are_gathered_has_them_from_the_roster(void **state)
+{
+	(void)state;
+	join_many();
+	world_other_presence("x", NEWS("x"));
+	world_other_presence("y", NEWS("y"));
+	struct socket *b = world_connect();
+	world_say(b, NEWS("b"));
+	world_settle();
+	const char *roster = strstr(world_sent(b), "\"from\":\"y\"");
+	assert_non_null(roster);
+	world_other_presence("z", NEWS("z"));
+	world_pass(PAUSE_MS + 1);
+	assert_string_equal(world_sent(b), NEWS("z") "\n");
+}
+
+static void who_is_gathered_twice_hears_neither(void **state)
+{
+	struct socket *a = join_many();
+
+	(void)state;
+	world_other_presence("x", NEWS("x"));
+	world_sent(a);
+	world_other_presence("a", NEWS("a"));
+	world_other_presence("y", NEWS("y"));
+	world_other_presence("a", "{\"type\":\"presence\",\"from\":\"a\",\"data\":2}");
+	world_pass(PAUSE_MS);
+	assert_string_equal(world_sent(a), NEWS("y") "\n");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -392,6 +476,10 @@ int main(void)
 		TEST(the_roster_is_repeated_to_who_did_not_accept_events),
 		TEST(peers_that_a_snapshot_lacks_are_doubted_then_checked),
 		TEST(after_a_loss_every_client_is_told_once),
+		TEST(news_that_come_fast_are_told_together),
+		TEST(no_message_overtakes_the_news_of_its_sender),
+		TEST(who_joins_while_news_are_gathered_has_them_from_the_roster),
+		TEST(who_is_gathered_twice_hears_neither),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
