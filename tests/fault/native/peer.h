@@ -14,8 +14,8 @@
 #include "link.h"
 
 #define PEERS_MAX 16384
-#define GROUPS_MAX 256
-#define NODES_MAX 64
+#define GROUPS_MAX 512
+#define NODES_MAX 512
 #define MESHES_MAX 256
 #define NAME_BYTES_MAX 63
 #define VISITS_MAX LANES /* at a time: two tabs, both of which may be on the move */
