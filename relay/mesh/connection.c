@@ -408,6 +408,19 @@ static bool roster_agrees(const struct connection *connection, struct slice data
 	return peer != NULL && slice_equal(peer->parsed.data, data);
 }
 
+/* One copy is enough where the roster holds the very bytes. */
+static void share_presence(struct connection *connection)
+{
+	const struct peer *peer =
+		roster_find(mesh_roster(connection->mesh), connection_id(connection));
+
+	if (peer != NULL &&
+	    slice_equal(blob_slice(peer->presence), blob_slice(connection->presence))) {
+		blob_unref(connection->presence);
+		connection->presence = blob_ref(peer->presence);
+	}
+}
+
 static void announce_change(struct connection *connection)
 {
 	connection->changed_ms = now_ms(connection);
@@ -429,6 +442,7 @@ void connection_joined(struct connection *connection)
 	hold_release(&connection->hold, deliver, connection);
 	resume_reading(connection, PAUSED_JOINING);
 
+	share_presence(connection);
 	/* It joined on what another connection of the peer announced. */
 	presence_read(blob_slice(connection->presence), &presence);
 	if (!roster_agrees(connection, presence.data))

@@ -12,6 +12,7 @@
 #include "mesh/deliver.h"
 #include "mesh/hub.h"
 #include "mesh/mesh.h"
+#include "mesh/roster.h"
 #include "wire/frame.h"
 #include "wire/parcel.h"
 
@@ -303,23 +304,31 @@ void lease_answered(struct lease *lease, enum announce_answer answer)
 	}
 }
 
+static void hold_presence(struct lease *lease, struct blob *presence)
+{
+	blob_ref(presence);
+	blob_unref(lease->presence);
+	lease->presence = presence;
+}
+
 /* Only now it has arrived: Redis's answer does not mean that the event survives a break of the bus. */
 void lease_heard_presence(struct lease *lease, struct blob *presence, struct slice message)
 {
 	if (lease->pending != NULL && slice_equal(blob_slice(lease->pending), message))
 		forget_pending(lease);
-	if (lease->state == LEASE_ONLINE) {
-		blob_ref(presence);
-		blob_unref(lease->presence);
-		lease->presence = presence;
-	}
+	if (lease->state == LEASE_ONLINE)
+		hold_presence(lease, presence);
 }
 
 void lease_came_back(struct lease *lease)
 {
+	const struct peer *peer = roster_find(mesh_roster(lease->mesh), lease_id(lease));
+
 	if (lease->state != LEASE_ANNOUNCING)
 		return;
 	lease->state = LEASE_ONLINE;
+	if (peer != NULL)
+		hold_presence(lease, peer->presence);
 	LIST_EACH(&lease->connections, link)
 		connection_joined(connection_of_lease_link(link));
 }

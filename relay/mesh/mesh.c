@@ -62,7 +62,7 @@ struct mesh {
 	const struct ports *ports;
 	struct topic *topic; /* NULL: cold */
 	struct roster *roster;
-	struct echo *echo;
+	struct echo *echo; /* NULL: nothing that could be echoed was delivered yet */
 	struct table leases;
 	struct seat *seats;
 	size_t seat_count;
@@ -101,8 +101,6 @@ struct mesh *mesh_create(struct hub *hub, struct slice name)
 	mesh->hub = hub;
 	mesh->ports = hub_ports(hub);
 	mesh->roster = roster_create(mesh->ports->settings->ttl_ms);
-	if (mesh->ports->settings->echo_window_ms > 0)
-		mesh->echo = echo_create(mesh->ports->settings->echo_window_ms);
 	table_init(&mesh->leases);
 	list_init(&mesh->held_back);
 	timer_init(&mesh->cool, on_cool, mesh);
@@ -172,7 +170,7 @@ struct topic *mesh_topic(const struct mesh *mesh)
 	return mesh->topic;
 }
 
-struct echo *mesh_echo(const struct mesh *mesh)
+const struct echo *mesh_echo(const struct mesh *mesh)
 {
 	return mesh->echo;
 }
@@ -489,8 +487,13 @@ static void on_resync(void *context)
 
 static void remember(struct mesh *mesh, const struct parcel *message)
 {
-	if (message->has_digest && mesh->echo != NULL)
-		echo_remember(mesh->echo, message->digest, message->from, now_ms(mesh));
+	uint64_t window_ms = mesh->ports->settings->echo_window_ms;
+
+	if (!message->has_digest || window_ms == 0)
+		return;
+	if (mesh->echo == NULL)
+		mesh->echo = echo_create(window_ms);
+	echo_remember(mesh->echo, message->digest, message->from, now_ms(mesh));
 }
 
 static void receive_message(struct mesh *mesh, const struct parcel *message)

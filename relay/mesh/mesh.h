@@ -55,7 +55,8 @@ struct mesh *mesh_of_entry(struct table_entry *entry);
 struct hub *mesh_hub(const struct mesh *mesh);
 struct roster *mesh_roster(const struct mesh *mesh);
 struct topic *mesh_topic(const struct mesh *mesh);
-struct echo *mesh_echo(const struct mesh *mesh);
+/* What could be echoed; NULL until something could. */
+const struct echo *mesh_echo(const struct mesh *mesh);
 
 /* While true, connections that publish are to be held back, with mesh_hold_back(). */
 bool mesh_is_pressed(const struct mesh *mesh);

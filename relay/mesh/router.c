@@ -186,10 +186,11 @@ static bool send_reply(struct sender *sender, const struct envelope *envelope, s
 
 static bool is_echo(struct sender *sender, const struct envelope *envelope, uint64_t digest)
 {
+	const struct echo *echo = mesh_echo(sender->mesh);
 	uint64_t now = now_ms(sender);
 
-	if (envelope->turn_id.data != NULL || envelope->timestamp.data != NULL ||
-	    !echo_heard(mesh_echo(sender->mesh), digest, id_of(sender), now))
+	if (envelope->turn_id.data != NULL || envelope->timestamp.data != NULL || echo == NULL ||
+	    !echo_heard(echo, digest, id_of(sender), now))
 		return false;
 	metric_add(sender->ports->counters->echoes_dropped, 1);
 	if (sender->echo_notice_ms == 0 || now - sender->echo_notice_ms >= ECHO_NOTICE_MS) {
@@ -204,7 +205,7 @@ static bool is_echo(struct sender *sender, const struct envelope *envelope, uint
 static void send_to_all(struct sender *sender, const struct envelope *envelope,
                         struct slice message, bool echoed)
 {
-	if (!echoed || mesh_echo(sender->mesh) == NULL) {
+	if (!echoed || sender->ports->settings->echo_window_ms == 0) {
 		publish(sender, envelope, message, NOBODY, NULL);
 		return;
 	}
