@@ -22,9 +22,6 @@
 #include "edge/tally.h"
 #include "edge/upgrade.h"
 
-/* lws takes all of it at once into one table; above 10 M it falls back to 2560. */
-#define DESCRIPTORS_MAX 1048576
-
 /* For what is no client: Redis, admin listener, lws's own, ... */
 #define DESCRIPTORS_RESERVED 1088
 
@@ -155,13 +152,19 @@ static void *allocate(void *memory, size_t size, const char *reason)
 	return NULL;
 }
 
-static void raise_descriptor_limit(struct edge_settings *settings)
+/*
+ * No more than may be needed: lws takes 16 bytes at once for each that the process may have, and
+ * containers may have a million or more.
+ */
+static void set_descriptor_limit(struct edge_settings *settings)
 {
+	rlim_t wanted = settings->connections_max + 2 * DESCRIPTORS_RESERVED;
 	struct rlimit limit;
 
 	if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
 		return;
-	rlim_t wanted = limit.rlim_max < DESCRIPTORS_MAX ? limit.rlim_max : DESCRIPTORS_MAX;
+	if (wanted > limit.rlim_max)
+		wanted = limit.rlim_max;
 	if (limit.rlim_cur != wanted) {
 		limit.rlim_cur = wanted;
 		if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
@@ -248,7 +251,7 @@ struct edge *edge_create(const struct edge_settings *settings, struct event_base
 		*error = "the trusted proxies are no networks";
 		goto fail;
 	}
-	raise_descriptor_limit(&edge->settings);
+	set_descriptor_limit(&edge->settings);
 	edge->listener = listener_create(edge, error);
 	if (edge->listener == NULL)
 		goto fail;
