@@ -365,7 +365,7 @@ static void tell_news_in_time(struct mesh *mesh)
  * hear. A lease notes only one part of a block: if others come in between, another block begins.
  * Returns the peer's lease, NULL if it is not here.
  */
-static struct lease *add_news(struct mesh *mesh, struct slice id, struct slice message)
+static struct lease *add_to_block(struct mesh *mesh, struct slice id, struct slice message)
 {
 	struct news *news = &mesh->news;
 	struct lease *lease = mesh_lease(mesh, id);
@@ -508,20 +508,20 @@ static void receive_message(struct mesh *mesh, const struct parcel *message)
 	blob_unref(frames);
 }
 
-/* What a node published in a turn: framed as one block, which most receivers get whole. */
+/* What a node published in a turn: one block, with the news that wait, which most receivers get whole. */
 static void receive_bundle(struct mesh *mesh, struct slice parcels)
 {
 	struct parcel message;
 	uint64_t delivered = 0;
 
-	mesh_tell_news(mesh);
-	buffer_reserve(&mesh->news.block, parcels.size);
+	if (mesh->seat_count > 0)
+		buffer_reserve(&mesh->news.block, parcels.size);
 	while (deliver_message(mesh->ports, &parcels, &message)) {
 		remember(mesh, &message);
 		if (mesh->seat_count == 0)
 			continue;
 		deliver_note_age(mesh->ports, &message);
-		struct lease *sender = add_news(mesh, message.from, message.body);
+		struct lease *sender = add_to_block(mesh, message.from, message.body);
 		delivered += mesh->seat_count - (sender != NULL ? lease_seat_count(sender) : 0);
 	}
 	mesh_tell_news(mesh);
@@ -532,7 +532,7 @@ static void take_presence(struct mesh *mesh, struct slice id, struct slice messa
                           uint64_t seen_ms)
 {
 	if (roster_put(mesh->roster, id, message, seen_ms, now_ms(mesh)))
-		add_news(mesh, id, message);
+		add_to_block(mesh, id, message);
 
 	struct lease *lease = mesh_lease(mesh, id);
 	const struct peer *peer = roster_find(mesh->roster, id);
@@ -567,7 +567,7 @@ static void take_offline(struct mesh *mesh, struct slice id)
 	if (!roster_remove(mesh->roster, id))
 		return;
 	notice_offline(&notice, id, clock_wall_ms());
-	add_news(mesh, id, buffer_slice(&notice));
+	add_to_block(mesh, id, buffer_slice(&notice));
 	buffer_fini(&notice);
 }
 
@@ -629,7 +629,7 @@ void mesh_load_peer(struct mesh *mesh, struct slice id, struct slice presence, u
 		return;
 
 	struct lease *lease = mesh_lease(mesh, id);
-	add_news(mesh, id, presence);
+	add_to_block(mesh, id, presence);
 	tell_news_in_time(mesh);
 	if (lease != NULL)
 		lease_heard_presence(lease, roster_find(mesh->roster, id)->presence, presence);
