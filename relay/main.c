@@ -19,6 +19,7 @@
 #include "edge/scoreboard.h"
 #include "mesh/hub.h"
 #include "ops/admin.h"
+#include "ops/healthcheck.h"
 #include "ops/loop.h"
 #include "ops/options.h"
 #include "ops/workers.h"
@@ -453,6 +454,8 @@ int main(int argc, char **argv)
 		return EXIT_SUCCESS;
 	case OPTIONS_EXIT_USAGE:
 		return EXIT_USAGE;
+	case OPTIONS_HEALTHCHECK:
+		return healthcheck(&node.options, stderr) ? EXIT_SUCCESS : EXIT_FAILURE;
 	case OPTIONS_RUN:
 		break;
 	}

@@ -24,6 +24,7 @@ enum source { SOURCE_DEFAULT, SOURCE_VARIABLE, SOURCE_FLAG };
 struct parse {
 	const struct options_input *input;
 	struct options *options;
+	bool is_healthcheck;
 	enum source sources[OPTION_ROWS_MAX]; /* by row */
 };
 
@@ -171,6 +172,10 @@ static enum options_outcome read_flag(struct parse *parse, const char *argument,
 	}
 	if (slice_is(flag, "--options"))
 		return print_table(parse, value);
+	if (strcmp(argument, "--healthcheck") == 0) {
+		parse->is_healthcheck = true;
+		return OPTIONS_RUN;
+	}
 	if (row == NULL)
 		return unknown_flag(parse, flag);
 	if (value == NULL) {
@@ -422,10 +427,17 @@ static enum options_outcome check_together(struct parse *parse)
 	return outcome;
 }
 
+/* The relay that is asked has checked how its options fit together, and may have flags besides. */
+static enum options_outcome end_healthcheck(struct parse *parse)
+{
+	return parse->is_healthcheck ? OPTIONS_HEALTHCHECK : OPTIONS_RUN;
+}
+
 enum options_outcome options_parse(struct options *options, const struct options_input *input)
 {
 	static enum options_outcome (*const steps[])(struct parse *) = {
-		read_flags, read_variables, fill_in_defaults, read_port, check_together};
+		read_flags, read_variables,  fill_in_defaults,
+		read_port,  end_healthcheck, check_together};
 	struct parse parse = {.input = input, .options = options};
 	enum options_outcome outcome = OPTIONS_RUN;
 

@@ -72,8 +72,9 @@ struct options {
 
 enum options_outcome {
 	OPTIONS_RUN,
-	OPTIONS_EXIT_OK,    /* asked for --help or the like, which is printed: exit 0 */
-	OPTIONS_EXIT_USAGE, /* a sentence is on `err`: exit 2 */
+	OPTIONS_HEALTHCHECK, /* asked whether the relay with these options is alive */
+	OPTIONS_EXIT_OK,     /* asked for --help or the like, which is printed: exit 0 */
+	OPTIONS_EXIT_USAGE,  /* a sentence is on `err`: exit 2 */
 };
 
 struct options_input {

@@ -64,7 +64,9 @@ void options_print_help(FILE *out, const char *version)
 	fputs("\nOther\n"
 	      "  --help                        This text.\n"
 	      "  --version                     The version.\n"
-	      "  --options markdown|json       All options as a page or as data.\n",
+	      "  --options markdown|json       All options as a page or as data.\n"
+	      "  --healthcheck                 Asks the relay that runs here, with the same\n"
+	      "                                variables, whether it is alive: exit 0 or 1.\n",
 	      out);
 }
 
@@ -98,7 +100,14 @@ static const char page_begin[] =
 	"Whoever may list the processes of a machine sees their command lines, so a password does not belong\n"
 	"in `--redis-url`. Use `RELAY_REDIS_URL`, or leave the password out of the URL and name a file by\n"
 	"`--redis-password-file` (a mounted Kubernetes or Docker secret). The relay writes neither into logs,\n"
-	"errors or answers.\n";
+	"errors or answers.\n"
+	"\n"
+	"## Health\n"
+	"\n"
+	"`p2p-relay --healthcheck` asks the relay on this machine whether its loop turns, as `GET /livez` does, and\n"
+	"exits with 0 or 1. It is what the image's `HEALTHCHECK` runs. It finds the relay by the same options, but\n"
+	"sees only variables, not the flags of another process: in containers set `RELAY_LISTEN` and\n"
+	"`RELAY_ADMIN_LISTEN` as variables.\n";
 
 static const char page_profile[] =
 	"\n"

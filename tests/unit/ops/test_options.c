@@ -612,6 +612,20 @@ static void help_and_version(void **state)
 	}
 }
 
+/* It shares the variables of the relay that it asks, not the flags: what needs those is not refused. */
+static void health_is_asked_where_the_relay_listens(void **state)
+{
+	(void)state;
+	variables = (const char *const[]){"RELAY_LISTEN", "0.0.0.0:81", "RELAY_ADMIN_LISTEN",
+	                                  "127.0.0.1:82", NULL};
+	assert_int_equal(parse("--healthcheck"), OPTIONS_HEALTHCHECK);
+	assert_int_equal(options.listen.port, 81);
+	assert_int_equal(options.admin_listen.port, 82);
+	assert_int_equal(parse("--healthcheck --listen 127.0.0.1:83"), OPTIONS_HEALTHCHECK);
+	assert_int_equal(options.listen.port, 83);
+	assert_int_equal(parse("--healthcheck=yes"), OPTIONS_EXIT_USAGE);
+}
+
 static void tables_hold_every_row(void **state)
 {
 	char flag[OPTION_NAME_SIZE], name[OPTION_NAME_SIZE], expected[2 * OPTION_NAME_SIZE + 64];
@@ -685,6 +699,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(unknown_options, reset, release),
 		cmocka_unit_test_setup_teardown(values_are_never_repeated, reset, release),
 		cmocka_unit_test_setup_teardown(help_and_version, reset, release),
+		cmocka_unit_test_setup_teardown(health_is_asked_where_the_relay_listens, reset,
+	                                        release),
 		cmocka_unit_test_setup_teardown(tables_hold_every_row, reset, release),
 		cmocka_unit_test_setup_teardown(page_is_up_to_date, reset, release),
 	};
