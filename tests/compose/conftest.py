@@ -1,0 +1,103 @@
+"""
+compose/ as it ships, on a real Docker. Its images, but for the relay's own, are made from Debian's packages
+where no registry gives them.
+"""
+
+import asyncio
+import inspect
+import itertools
+import os
+import sys
+
+import pytest
+
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "integration"))
+
+from harness import client  # noqa: E402
+from project import FOLDER, IMAGE, Project, composers, docker, run  # noqa: E402
+
+TEST_SECONDS = 240
+
+numbers = itertools.count(1)
+
+
+def pytest_collection_modifyitems(items):
+    try:
+        reason = "" if docker("info", check=False).returncode == 0 else "no Docker daemon answers"
+    except FileNotFoundError:
+        reason = "Docker is not installed"
+    for item in items:
+        if reason and not item.get_closest_marker("no_docker"):
+            item.add_marker(pytest.mark.skip(reason=reason))
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "no_docker: runs without Docker")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem):
+    test = pyfuncitem.obj
+    if not inspect.iscoroutinefunction(test):
+        return None
+    arguments = {name: pyfuncitem.funcargs[name] for name in pyfuncitem._fixtureinfo.argnames}
+
+    async def run():
+        try:
+            await asyncio.wait_for(test(**arguments), TEST_SECONDS)
+        finally:
+            client.abandon_all()
+
+    asyncio.run(run())
+    return True
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    report = (yield).get_result()
+    for project in getattr(item, "funcargs", {}).values():
+        if report.failed and isinstance(project, Project):
+            for container in project.containers():
+                log = docker("logs", "--tail", "40", container["Id"], check=False)
+                report.sections.append((container["Name"], log.stdout + log.stderr))
+
+
+@pytest.fixture(scope="session")
+def image():
+    """The relay's, built by the Dockerfile, and those of the others."""
+    run([FOLDER / "images", "debian:13-slim", "redis:8.0", "haproxy:3.0", "prom/prometheus:v2.53.3"])
+    docker("build", "-t", IMAGE, ".")
+    return IMAGE
+
+
+@pytest.fixture(scope="session")
+def start_project(image):
+    """start_project(composer) is one that is gone after the tests."""
+    started = []
+
+    def start(composer):
+        started.append(Project(composer, f"relay-tests-{os.getpid()}-{next(numbers)}"))
+        return started[-1]
+
+    yield start
+    for project in started:
+        project.down()
+
+
+@pytest.fixture(scope="session", params=composers(), ids=" ".join)
+def composer(request):
+    return request.param
+
+
+@pytest.fixture(scope="session")
+def project(start_project):
+    """The one in which things break; each test leaves it well."""
+    project = start_project(composers()[0])
+    project.up(profiles=["fault"])
+    return project
+
+
+@pytest.fixture
+def mesh(request):
+    """A name that no other test uses."""
+    return "".join(c if c.isalnum() else "-" for c in request.node.name)[:60]

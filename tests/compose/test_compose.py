@@ -1,0 +1,207 @@
+"""
+Three relays behind a balancer, as compose/ ships them: peers on different relays meet, and what
+docs/reliability.md promises holds while containers die, lose Redis, and are replaced.
+"""
+
+import asyncio
+import re
+
+import pytest
+
+from harness import patience
+from harness.client import Place, fence
+from harness.process import ROOT
+from harness.redis import LEAST
+from project import docker, inspect
+
+TTL = 30
+
+
+async def test_peers_on_different_relays_meet(start_project, composer, mesh):
+    project = start_project(composer)
+    project.up()
+    one, two, three = await project.join_on(mesh, "peer", 3)
+    await one.send("broadcast", {"say": "all"})
+    for other in (two, three):
+        await other.expect(type="broadcast", from_=one.id, data={"say": "all"})
+        await other.send("direct", {"say": "you"}, to=one.id)
+        await one.expect(type="direct", from_=other.id)
+    await three.close()
+    for other in (one, two):
+        await other.expect(type="presence", from_=three.id, data={"status": "offline"})
+    project.compose("down", "-v")
+    assert project.ids() == []
+
+
+def test_nobody_has_more_rights_than_needed(project):
+    for container in project.containers():
+        name, host, config = container["Name"], container["HostConfig"], container["Config"]
+        assert host["ReadonlyRootfs"] and host["CapDrop"] == ["ALL"] and not host["CapAdd"], name
+        assert "no-new-privileges:true" in host["SecurityOpt"] and not host["Privileged"], name
+        assert host["PidsLimit"] > 0 and host["Memory"] >= 0, name
+        if "password" not in name:
+            assert re.fullmatch(r"[1-9]\d*(:[1-9]\d*)?", config["User"]), name
+            assert host["Memory"] > 0, name
+        published = [port for ports in (host["PortBindings"] or {}).values() for port in ports]
+        assert all(port["HostIp"] == "127.0.0.1" for port in published), name
+        assert bool(published) == ("balancer" in name), name
+
+
+def test_redis_lets_relays_do_what_they_must_and_no_more(project):
+    """The rules are those of docs/reliability.md; nobody comes in without the password, nor with another."""
+    assert (ROOT / "compose/redis/relay.acl").read_text().split() == LEAST
+
+    def redis(*words):
+        return docker("exec", project.ids("redis")[0], *words).stdout
+
+    password = redis("cat", "/secrets/redis-password")
+    assert re.fullmatch(r"[0-9a-f]{64}", password)
+    login = ("redis-cli", "--no-auth-warning", "--user", "relay", "--pass")
+    assert redis(*login, password, "PING").strip() == "PONG"
+    assert "NOPERM" in redis(*login, password, "CONFIG", "GET", "*")
+    assert "NOAUTH" in redis(*login, "other", "PING")
+    assert "NOAUTH" in redis("redis-cli", "PING")
+    shown = str(inspect(*project.ids())) + docker("top", project.ids("redis")[0]).stdout
+    assert password not in shown
+
+
+async def test_a_relay_dies(project, mesh):
+    """Everybody hears of it once, and whoever was there is somewhere else at once."""
+    dying, *others = await project.join_on(mesh, "peer", 4)
+    container = project.container_of(dying.node)
+    docker("kill", container)
+    await dying.expect_close(1006)
+    again = await project.join(mesh, "again")
+    assert again.node != dying.node
+    for other in others:
+        await other.send("direct", {"say": "you"}, to="again")
+        await again.expect(type="direct", from_=other.id)
+        await other.expect(type="presence", from_=dying.id, data={"status": "offline"}, deadline=TTL + 10)
+    await fence(again, others[0])
+    for other in others:
+        assert len(other.offlines_of(dying.id)) == 1
+    docker("start", container)
+    await project.join_on(mesh, "later", 4)
+
+
+@pytest.mark.parametrize("cut, mend", [("pause", "unpause"), ("stop", "start")])
+async def test_a_relay_is_cut_from_redis(project, mesh, cut, mend):
+    """Its clients stay and are told; newcomers go elsewhere; and when it is over, all is as before."""
+    (far_container,) = project.ids("relay-far")
+    clients = await project.join_on(mesh, "peer", 4)
+    (far,) = [client for client in clients if project.container_of(client.node) == far_container]
+    near = next(client for client in clients if client is not far)
+
+    project.compose(cut, "detour", profiles=["fault"])
+    while not far.all(type="error", data={"code": "bus_unavailable"}):
+        await far.send("broadcast", {"say": "lost"})
+        await asyncio.sleep(0.5)
+    for number in range(8):
+        newcomer = await project.join(mesh, f"newcomer-{number}")
+        assert newcomer.node != far.node
+        await newcomer.close()
+    assert far.closed is None
+
+    project.compose(mend, "detour", profiles=["fault"])
+    await far.expect(type="resync", deadline=60)
+    await far.send("direct", {"say": "back"}, to=near.id)
+    await near.expect(type="direct", from_=far.id, data={"say": "back"})
+    await near.send("broadcast", {"say": "welcome"})
+    await far.expect(type="broadcast", from_=near.id, data={"say": "welcome"})
+    await project.join_on(mesh, "later", 4)
+
+
+async def test_redis_restarts_empty(project, mesh):
+    """No socket is closed, and nobody is told offline."""
+    clients = await project.join_on(mesh, "peer", 4)
+    docker("restart", *project.ids("redis"))
+    for client in clients:
+        await client.expect(type="resync", deadline=60)
+    for client in clients:
+        for other in clients:
+            if other is not client:
+                await client.send("direct", {"say": "still here"}, to=other.id)
+                await other.expect(type="direct", from_=client.id)
+    for client in clients:
+        assert client.closed is None
+        assert not client.all(type="presence", data={"status": "offline"})
+
+
+class Nomad:
+    """A client as docs/protocol.md wants it: when its relay drains it joins another, then lets go."""
+
+    def __init__(self, project, mesh, id):
+        self.project, self.mesh, self.id = project, mesh, id
+        self.homes = []
+
+    async def settle(self):
+        self.homes.append(await self.project.join(self.mesh, self.id))
+        self.task = asyncio.ensure_future(self.wander())
+
+    async def wander(self):
+        while True:
+            await self.home.expect(type="drain", deadline=240)
+            old = self.home
+            self.homes.append(await self.project.join(self.mesh, self.id))
+            await old.close()
+
+    @property
+    def home(self):
+        return self.homes[-1]
+
+    def heard(self, **members):
+        return [message for home in self.homes for message in home.all(**members)]
+
+
+async def replace_all(project):
+    """As docs/deploy-compose.md says: new ones come, then the old ones go, one by one."""
+    old = project.ids("relay")
+    scale = ("up", "-d", "--no-deps", "--no-recreate", "--scale")
+    await asyncio.to_thread(project.compose, *scale, f"relay={2 * len(old)}", "relay")
+    for container in old:
+        await asyncio.to_thread(docker, "stop", "-t", "15", container)
+        await asyncio.to_thread(docker, "rm", container)
+
+
+async def restart_all(project):
+    for container in project.ids("relay") + project.ids("relay-far"):
+        await asyncio.to_thread(docker, "restart", "-t", "15", container)
+        await patience.eventually(project.all_healthy, lambda: f"all to be healthy: {project.states()}", 60)
+
+
+@pytest.mark.parametrize("roll", [restart_all, replace_all])
+async def test_all_relays_are_replaced_and_nobody_notices(project, mesh, roll):
+    """Each is restarted, while peers talk. Nothing is lost, and nobody is told offline."""
+    nomads = [Nomad(project, mesh, f"nomad-{number}") for number in range(8)]
+    for nomad in nomads:
+        await nomad.settle()
+    await project.join_on(mesh, "watcher", 4)
+
+    rolling = asyncio.ensure_future(roll(project))
+    sent = 0
+    while not rolling.done():
+        for nomad in nomads:
+            await nomad.home.send("broadcast", {"say": sent})
+            sent += 1
+        await asyncio.sleep(0.2)
+    await rolling
+    assert any(len(nomad.homes) > 1 for nomad in nomads)
+
+    for number, nomad in enumerate(nomads):
+        assert not nomad.task.done(), nomad.task
+        for other in nomads:
+            if other is not nomad:
+                await fence(other.home, nomad.home)
+        heard = {message["data"]["say"] for message in nomad.heard(type="broadcast")}
+        own = {said for said in range(sent) if said % len(nomads) == number}
+        assert heard | own == set(range(sent)), sorted(set(range(sent)) - heard - own)
+        assert not nomad.heard(type="presence", data={"status": "offline"})
+        assert not nomad.heard(type="error")
+        nomad.task.cancel()
+
+
+async def test_more_relays(project, mesh):
+    project.compose("up", "-d", "--no-recreate", "--scale", "relay=4", profiles=["fault"])
+    await project.join_on(mesh, "peer", 5)
+    project.compose("up", "-d", "--no-recreate", "--scale", "relay=3", profiles=["fault"])
+    await project.join_on(mesh, "later", 4)
