@@ -16,34 +16,35 @@ static const char question[] =
 	"GET /livez HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
 static const char good[] = "HTTP/1.1 200 ";
 
-/* Where from this machine the address is reached: one that means all of them stands for loopback. */
+/*
+ * Where the address is reached from this machine. One that means all of them stands for loopback; of
+ * both families for that of IPv4, which containers have for sure.
+ */
 static socklen_t address_of(const struct option_address *from, struct sockaddr_storage *address)
 {
 	struct sockaddr_in *ipv4 = (struct sockaddr_in *)address;
 	struct sockaddr_in6 *ipv6 = (struct sockaddr_in6 *)address;
+	bool all_ipv6 = strcmp(from->host, "::") == 0;
 
-	if (inet_pton(AF_INET, from->host, &ipv4->sin_addr) == 1) {
-		if (ipv4->sin_addr.s_addr == htonl(INADDR_ANY))
-			ipv4->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-		ipv4->sin_family = AF_INET;
-		ipv4->sin_port = htons(from->port);
-		return sizeof(*ipv4);
+	if (all_ipv6 || strcmp(from->host, "0.0.0.0") == 0)
+		ipv4->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	else if (inet_pton(AF_INET, from->host, &ipv4->sin_addr) != 1) {
+		*ipv6 = (struct sockaddr_in6){.sin6_family = AF_INET6,
+		                              .sin6_port = htons(from->port)};
+		inet_pton(AF_INET6, from->host, &ipv6->sin6_addr);
+		return sizeof(*ipv6);
 	}
-	*ipv6 = (struct sockaddr_in6){.sin6_family = AF_INET6, .sin6_port = htons(from->port)};
-	inet_pton(AF_INET6, from->host, &ipv6->sin6_addr);
-	if (IN6_IS_ADDR_UNSPECIFIED(&ipv6->sin6_addr))
-		ipv6->sin6_addr = in6addr_loopback;
-	return sizeof(*ipv6);
+	ipv4->sin_family = AF_INET;
+	ipv4->sin_port = htons(from->port);
+	return sizeof(*ipv4);
 }
 
 /* Returns what is wrong, or NULL. */
-static const char *ask(int fd, const struct option_address *whom, bool tls)
+static const char *ask(int fd, const struct sockaddr *address, socklen_t size, bool tls)
 {
-	struct sockaddr_storage address = {.ss_family = AF_UNSPEC};
-	socklen_t size = address_of(whom, &address);
 	char answer[sizeof(good) - 1];
 
-	if (connect(fd, (const struct sockaddr *)&address, size) != 0 ||
+	if (connect(fd, address, size) != 0 ||
 	    send(fd, question, sizeof(question) - 1, MSG_NOSIGNAL) < 0)
 		return strerror(errno);
 	ssize_t got = recv(fd, answer, sizeof(answer), tls ? 0 : MSG_WAITALL);
@@ -62,15 +63,17 @@ bool healthcheck(const struct options *options, FILE *err)
 	bool admin = options->admin_listen.port != 0;
 	const struct option_address *whom = admin ? &options->admin_listen : &options->listen;
 	const struct timeval wait = {.tv_sec = WAIT_SECONDS_MAX};
+	struct sockaddr_storage address = {.ss_family = AF_UNSPEC};
+	socklen_t size = address_of(whom, &address);
 	const char *wrong = NULL;
-	int fd = socket(strchr(whom->host, ':') != NULL ? AF_INET6 : AF_INET,
-	                SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int fd = socket(address.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
 	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof(wait)) != 0 ||
 	    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof(wait)) != 0)
 		wrong = strerror(errno);
 	else
-		wrong = ask(fd, whom, !admin && options->tls_cert_file != NULL);
+		wrong = ask(fd, (struct sockaddr *)&address, size,
+		            !admin && options->tls_cert_file != NULL);
 	if (fd >= 0)
 		close(fd);
 	if (wrong != NULL)

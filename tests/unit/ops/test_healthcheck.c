@@ -50,6 +50,7 @@ static uint16_t listen_at(const char *host)
 	if (!is_ipv4)
 		assert_int_equal(inet_pton(AF_INET6, host, &ipv6.sin6_addr), 1);
 	listener = socket(address->sa_family, SOCK_STREAM, 0);
+	setsockopt(listener, IPPROTO_IPV6, IPV6_V6ONLY, &(int){0}, sizeof(int));
 	assert_int_equal(bind(listener, address, size), 0);
 	assert_int_equal(listen(listener, 1), 0);
 	assert_int_equal(getsockname(listener, address, &size), 0);
