@@ -101,7 +101,7 @@ async def test_a_restart(start_redis, start_relays, authority, good, mesh):
 BAD = {
     "another name": ({"names": ["DNS:redis.example"]}, "is not for this address"),
     "another address": ({"names": ["IP:127.0.0.2"]}, "is not for this address"),
-    "expired": ({"days": -1}, "has expired"),
+    "expired": ({"expired": True}, "has expired"),
 }
 
 

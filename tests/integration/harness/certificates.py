@@ -15,7 +15,7 @@ class Certificate(NamedTuple):
 
 class Authority:
     """
-    `issue("good")`, `issue("other", names=["DNS:redis.example"])`, `issue("old", days=-1)`: a
+    `issue("good")`, `issue("other", names=["DNS:redis.example"])`, `issue("old", expired=True)`: a
     certificate whose time is over. Two authorities do not know each other.
     """
 
@@ -27,7 +27,7 @@ class Authority:
             *("-out", self.cert),
         )
 
-    def issue(self, name, names=HERE, days=2):
+    def issue(self, name, names=HERE, expired=False):
         key, cert = self.directory / f"{name}.key", self.directory / f"{name}.pem"
         request, extensions = self.directory / f"{name}.csr", self.directory / f"{name}.ext"
         extensions.write_text(
@@ -36,7 +36,8 @@ class Authority:
         openssl("req", *new_key(key), "-subj", f"/CN={name}", "-out", request)
         openssl(
             *("x509", "-req", "-in", request, "-CA", self.cert, "-CAkey", self.key),
-            *("-days", days, "-extfile", extensions, "-out", cert),
+            *("-days", 2, "-extfile", extensions, "-out", cert),
+            when=["faketime", "3 days ago"] if expired else [],
         )
         return Certificate(cert, key, self.cert)
 
@@ -48,6 +49,6 @@ def new_key(path):
     ]
 
 
-def openssl(*words):
-    done = subprocess.run(["openssl", *map(str, words)], capture_output=True, text=True)
+def openssl(*words, when=()):
+    done = subprocess.run([*when, "openssl", *map(str, words)], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

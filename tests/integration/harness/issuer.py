@@ -70,16 +70,14 @@ class Issuer:
 
     def present(self, which):
         """The certificate: good, expired, other (another's name), stranger (of another CA)."""
-        authority, names, days = self.authority, [*HERE, PUBLIC], 2
-        if which == "expired":
-            days = -1
-        elif which == "other":
+        authority, names = self.authority, [*HERE, PUBLIC]
+        if which == "other":
             names = ["DNS:other.example", "IP:192.0.2.1"]
         elif which == "stranger":
             folder = self.directory / "stranger"
             folder.mkdir(exist_ok=True)
             authority = Authority(folder)
-        certificate = authority.issue(which, names=names, days=days)
+        certificate = authority.issue(which, names=names, expired=which == "expired")
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(certificate.cert, certificate.key)
         self.context = context
