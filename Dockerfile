@@ -26,7 +26,7 @@ ENV CC=target-gcc CMAKE_TOOLCHAIN_FILE=/src/cmake/cross.cmake
 WORKDIR /src
 
 # First what seldom changes, and takes longest.
-COPY scripts scripts
+COPY scripts/apt.sh scripts/deps scripts/lib.sh scripts/
 COPY deps deps
 COPY cmake/cross.cmake cmake/
 RUN scripts/deps
@@ -37,7 +37,7 @@ RUN set -eu; \
     cmake --build build; \
     target-strip build/p2p-relay; \
     scripts/closure build/p2p-relay /image; \
-    install -D -t /image/etc/ssl/certs /etc/ssl/certs/ca-certificates.crt
+    install -D -m 644 -t /image/etc/ssl/certs /etc/ssl/certs/ca-certificates.crt
 
 FROM scratch
 COPY --from=build /image /

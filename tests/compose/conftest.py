@@ -14,25 +14,17 @@ import pytest
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "integration"))
 
 from harness import client  # noqa: E402
-from project import FOLDER, IMAGE, Project, composers, docker, run  # noqa: E402
+from project import FOLDER, IMAGE, Project, composers, docker, run, works  # noqa: E402
 
-TEST_SECONDS = 240
+TEST_SECONDS = 300
 
 numbers = itertools.count(1)
 
 
 def pytest_collection_modifyitems(items):
-    try:
-        reason = "" if docker("info", check=False).returncode == 0 else "no Docker daemon answers"
-    except FileNotFoundError:
-        reason = "Docker is not installed"
-    for item in items:
-        if reason and not item.get_closest_marker("no_docker"):
-            item.add_marker(pytest.mark.skip(reason=reason))
-
-
-def pytest_configure(config):
-    config.addinivalue_line("markers", "no_docker: runs without Docker")
+    if not works("docker", "info"):
+        for item in items:
+            item.add_marker(pytest.mark.skip(reason="no Docker daemon answers (docker info)"))
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -90,11 +82,17 @@ def composer(request):
 
 
 @pytest.fixture(scope="session")
-def project(start_project):
-    """The one in which things break; each test leaves it well."""
+def shared(start_project):
     project = start_project(composers()[0])
     project.up(profiles=["fault"])
     return project
+
+
+@pytest.fixture
+def project(shared):
+    """The one in which things break, with all that is in it running."""
+    shared.mend()
+    return shared
 
 
 @pytest.fixture

@@ -49,6 +49,8 @@ def works(*command):
 
 def composers():
     """How compose is called on this machine: as of today, and as it was called before."""
+    if not works("docker", "info"):
+        return []
     run([FOLDER / "plugin"], check=False)
     found = [["docker", "compose"], ["docker-compose"]]
     return [command for command in found if works(*command, "version")]
@@ -83,10 +85,22 @@ class Project:
 
     def up(self, *words, profiles=()):
         self.compose("up", "-d", *words, profiles=profiles)
-        patience.until(lambda: self.all_healthy(), lambda: f"all to be healthy: {self.states()}", 120)
+        self.wait_healthy()
+
+    def wait_healthy(self):
+        patience.until(self.all_healthy, lambda: f"all to be healthy: {self.states()}", 120)
 
     def down(self):
         self.compose("down", "-v", "--timeout", "0", "--remove-orphans", profiles=("fault", "monitoring"))
+
+    def mend(self):
+        """Starts what a test ended or stopped."""
+        for container in self.containers():
+            if container["State"]["Paused"]:
+                docker("unpause", container["Id"])
+            elif not container["State"]["Running"] and "password" not in container["Name"]:
+                docker("start", container["Id"])
+        self.wait_healthy()
 
     # What is there
 
@@ -140,17 +154,18 @@ class Project:
 
     async def join_on(self, mesh, prefix, count):
         """
-        Clients on so many relays, one on each: connects until that is so, since the balancer may not
-        have seen yet that a relay is ready.
+        Clients on so many relays, one on each: more connect until that is so, since the balancer may not
+        have seen yet that a relay is ready. The others stay meanwhile, or it would send there again.
         """
-        found = {}
+        clients = []
 
         async def one_more():
-            client = await self.join(mesh, f"{prefix}-{next(numbers)}")
-            if client.node in found:
-                await client.close()
-            found.setdefault(client.node, client)
-            return len(found) == count
+            clients.append(await self.join(mesh, f"{prefix}-{next(numbers)}"))
+            return len({client.node for client in clients}) == count
 
         await patience.eventually(one_more, f"{count} relays to get clients")
-        return list(found.values())
+        chosen = {client.node: client for client in clients}.values()
+        for client in clients:
+            if client not in chosen:
+                await client.close()
+        return list(chosen)
