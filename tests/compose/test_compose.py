@@ -111,10 +111,11 @@ async def test_a_relay_is_cut_from_redis(project, mesh, cut, mend):
 
 
 async def newcomers_avoid(project, node):
-    newcomers = [await project.join("newcomers", f"newcomer-{number}") for number in range(8)]
+    newcomers = [await Place(project, "newcomers").connect() for _ in range(8)]
+    nodes = {(await newcomer.settle())["data"]["relay"]["node"] for newcomer in newcomers}
     for newcomer in newcomers:
         await newcomer.close()
-    return node not in {newcomer.node for newcomer in newcomers}
+    return node not in nodes
 
 
 async def test_redis_restarts_empty(project, mesh):
