@@ -16,7 +16,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "integration"))
 from harness import client  # noqa: E402
 from project import FOLDER, IMAGE, Project, composers, docker, run, works  # noqa: E402
 
-TEST_SECONDS = 300
+TEST_SECONDS = 1200  # with a build in between
 
 numbers = itertools.count(1)
 
