@@ -170,6 +170,7 @@ async def replace_all(project):
     old = project.ids("relay")
     scale = ("up", "-d", "--no-deps", "--no-recreate", "--scale")
     await asyncio.to_thread(project.compose, *scale, f"relay={2 * len(old)}", "relay")
+    await asyncio.to_thread(project.wait_healthy)
     for container in old:
         await asyncio.to_thread(docker, "stop", "-t", STOP_SECONDS, container)
         await asyncio.to_thread(docker, "rm", container)
