@@ -273,13 +273,25 @@ void session_settled(struct session *session)
 
 /* ---- Failing */
 
+/* What is wrong with one address of several may be the least of it: the reasons of all are told. */
+static void note_reason(struct session *session, const char *reason)
+{
+	bool goes_on = session->state == CONNECTING && session->endpoint_at > 0;
+	size_t size = goes_on ? strlen(session->reason) : 0;
+
+	if (goes_on && strstr(session->reason, reason) != NULL)
+		return;
+	snprintf(session->reason + size, sizeof(session->reason) - size, "%s%s",
+	         goes_on ? "; " : "", reason);
+}
+
 void session_fail(struct session *session, const char *reason)
 {
 	if (session->state == IDLE || session->state == FAILING || session->state == WAITING)
 		return;
+	note_reason(session, reason);
 	session->failed_in = session->state;
 	move(session, FAILING);
-	snprintf(session->reason, sizeof(session->reason), "%s", reason);
 	event_active(session->fall, EV_TIMEOUT, 0);
 }
 

@@ -180,6 +180,7 @@ class Relay(System):
                 "drain-seconds": 0,
                 "log-level": "warn",
                 "connections-max": 20000,
+                "core-dumps": "on",  # else only root may see how much memory it has
             }
             self.spawn(name, RELAY, *(f"--{option}={value}" for option, value in options.items()))
         for name, port in self.ports.items():

@@ -96,7 +96,7 @@ def start_raw(tmp_path):
 @pytest.fixture
 def ours(tmp_path):
     redis = Redis(tmp_path)
-    relays = [Relay(tmp_path, number, redis_url=redis.url, **UNLIMITED) for number in (1, 2)]
+    relays = [Relay(tmp_path, number, redis_url=redis.url, core_dumps="on", **UNLIMITED) for number in (1, 2)]
     for relay in relays:
         relay.wait_ready()
     yield System("relay", *relays, others=[redis])

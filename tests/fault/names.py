@@ -1,14 +1,13 @@
 """A name server of our own, and nodes that ask it instead of the machine's."""
 
 import contextlib
-import os
 import socket
 import struct
-import subprocess
 import threading
 
 import pytest
 
+from harness.names import need_mount_namespace
 from rig import Node
 
 A, AAAA = 1, 28
@@ -68,7 +67,4 @@ class PrivateNode(Node):
 
 @pytest.fixture
 def private_files():
-    """Skips where a process can't have a view of its own on the files."""
-    done = subprocess.run(["unshare", "--mount", "true"], capture_output=True, text=True)
-    if os.geteuid() != 0 or done.returncode != 0:
-        pytest.skip(f"no mount namespace here: {done.stderr.strip()}")
+    need_mount_namespace()

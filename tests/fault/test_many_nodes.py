@@ -19,7 +19,8 @@ def test_a_node_for_each_peer(rig):
     scale = rig.scale
     count = scale.seconds(50, 500)
     rig.start_redis()
-    rig.start_nodes(count, profile="agentcore", redis_url=rig.redis_address)
+    # Core dumps, or only root may see how much memory they have.
+    rig.start_nodes(count, profile="agentcore", core_dumps="on", redis_url=rig.redis_address)
     rig.populate(1)
     rig.hold(scale.seconds(1, 20))
 

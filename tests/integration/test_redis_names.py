@@ -3,7 +3,6 @@ Redis by name: whoever moves it gives the name another address, and the relay fo
 looked up for each connection, so that no answer is older than that.
 """
 
-import os
 import time
 
 import pytest
@@ -11,7 +10,7 @@ import pytest
 from harness import patience
 from harness.client import Place, fence
 from harness.crowd import all_hear_resync, flowing_again, nobody_was_hurt, peers_on
-from harness.names import Names
+from harness.names import Names, need_mount_namespace
 from harness.redis import free_port
 
 TTL = 6
@@ -20,13 +19,10 @@ SPARE = 3  # for a busy machine
 NAME = "redis.test"
 HERE, THERE = "127.0.0.2", "127.0.0.3"
 
-pytestmark = pytest.mark.skipif(
-    os.geteuid() != 0, reason="it takes root to give a process a name server of its own"
-)
-
 
 @pytest.fixture
 def names(tmp_path):
+    need_mount_namespace()
     names = Names(tmp_path, **{NAME: HERE})
     yield names
     names.stop()

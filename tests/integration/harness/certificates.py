@@ -24,7 +24,7 @@ class Authority:
         self.key, self.cert = directory / "ca.key", directory / "ca.pem"
         openssl(
             *("req", "-x509", *new_key(self.key), "-subj", "/CN=CA of the tests", "-days", 2),
-            *("-out", self.cert),
+            *("-addext", "keyUsage=critical,keyCertSign,cRLSign", "-out", self.cert),
         )
 
     def issue(self, name, names=HERE, expired=False):
@@ -32,6 +32,7 @@ class Authority:
         request, extensions = self.directory / f"{name}.csr", self.directory / f"{name}.ext"
         extensions.write_text(
             f"basicConstraints=critical,CA:FALSE\nsubjectAltName={','.join(names)}\n"
+            "subjectKeyIdentifier=hash\nauthorityKeyIdentifier=keyid\n"
         )
         openssl("req", *new_key(key), "-subj", f"/CN={name}", "-out", request)
         openssl(
