@@ -7,12 +7,15 @@ import http.client
 import itertools
 import json
 import os
+import socket
+import struct
 import sys
 
 import pytest
 
 from chart import ROOT, needs_helm, objects, relay_pod
 from harness import patience
+from harness.raw import upgrade_request
 
 sys.path.insert(0, str(ROOT / "tests/compose"))
 
@@ -92,9 +95,28 @@ class Pods:
         folder.chmod(0o755)
         return folder
 
+    def address(self, container):
+        return inspect(container)[0]["NetworkSettings"]["Networks"][self.network]["IPAddress"]
+
+    def connect(self, container):
+        """A socket that has joined as a peer, and says no more."""
+        opened = socket.create_connection((self.address(container), 8080), timeout=patience.SECONDS)
+        opened.sendall(upgrade_request())
+        presence = b'{"type":"presence","from":"silent","data":{}}'
+        opened.sendall(struct.pack(">BB4x", 0x81, 0x80 | len(presence)) + presence)  # masked by zeros
+        stream = opened.makefile("rb")
+        while (line := stream.readline()) != b"\r\n":
+            assert line, "an end in the place of an upgrade"
+        patience.until(lambda: b'p2p_relay_peers 1' in self.metrics(container), "it to have joined")
+        return opened
+
+    def metrics(self, container):
+        connection = http.client.HTTPConnection(self.address(container), 9090, timeout=patience.SECONDS)
+        connection.request("GET", "/metrics")
+        return connection.getresponse().read()
+
     def probe(self, container, probe):
-        address = inspect(container)[0]["NetworkSettings"]["Networks"][self.network]["IPAddress"]
-        connection = http.client.HTTPConnection(address, 9090, timeout=patience.SECONDS)
+        connection = http.client.HTTPConnection(self.address(container), 9090, timeout=patience.SECONDS)
         try:
             connection.request("GET", probe["httpGet"]["path"])
             return connection.getresponse().status == 200
@@ -144,6 +166,20 @@ def test_the_pods_of_a_trial(start_pods):
     assert "NOPERM" in docker(
         *("exec", redis, "redis-cli", "--no-auth-warning", "--user", "relay", "--pass", "secret", "CONFIG", "GET", "*")
     ).stdout
-    for relay in relays:
-        docker("stop", "--time", "40", relay)
-        assert inspect(relay)[0]["State"]["ExitCode"] == 0
+
+
+def test_a_pod_ends_before_it_is_killed(start_pods):
+    """Of its own, in the time that it has after the preStop hook: with clients that answer no close, and no Redis."""
+    pods = start_pods("trial", config__drainSeconds=1)
+    (redis,) = pods.start_all("redis")
+    relay, _ = pods.start_all("relay")
+    pod, container = relay_pod(pods.made)
+    patience.until(lambda: pods.probe(relay, container["readinessProbe"]), lambda: docker("logs", relay).stderr)
+
+    silent = pods.connect(relay)
+    docker("stop", "--time", "0", redis)
+    before = container["lifecycle"]["preStop"]["sleep"]["seconds"]
+    docker("stop", "--time", pod["terminationGracePeriodSeconds"] - before, relay)
+    assert inspect(relay)[0]["State"]["ExitCode"] == 0
+    assert '"drained"' in docker("logs", relay).stderr
+    silent.close()

@@ -90,7 +90,7 @@ def test_pods_may_do_little(case):
             }
 
 
-@pytest.mark.parametrize("before, drain, grace", [(5, 25, 40), (20, 60, 90), (0, 0, 10)])
+@pytest.mark.parametrize("before, drain, grace", [(5, 25, 45), (20, 60, 95), (0, 0, 15)])
 def test_the_end_of_a_pod(before, drain, grace):
     """Newcomers until all know, clients over the drain, and what the relay still owes Redis."""
     pod, container = relay_pod(objects(preStopSeconds=before, config__drainSeconds=drain))

@@ -39,12 +39,13 @@ The end of a pod, in seconds, and the only place that counts them:
 	0                     the pod is taken out of the Service, and the preStop hook sleeps, so that who has
 	                      not heard of that yet still finds it listening
 	preStopSeconds        SIGTERM: no newcomers, and clients are closed over drainSeconds
-	+ drainSeconds        the last is closed; that it left is told to Redis 3 s later, so that whoever
-	                      moved to another pod was never offline. The relay waits for Redis at most 6 s
-	+ 10                  SIGKILL, for what is still there
+	+ drainSeconds        the last is closed; who does not answer the close is waited for, 5 s at most
+	+ 5                   what is owed to Redis is told: who left, 3 s after it did, so that whoever moved
+	                      to another pod was never offline. The relay waits 6 s for it at most
+	+ 15                  SIGKILL, for what is still there
 */ -}}
 {{- define "p2p-relay.graceSeconds" -}}
-{{- add .Values.preStopSeconds .Values.config.drainSeconds 10 -}}
+{{- add .Values.preStopSeconds .Values.config.drainSeconds 15 -}}
 {{- end -}}
 
 {{- define "p2p-relay.several" -}}
