@@ -21,10 +21,23 @@ TEST_SECONDS = 1200  # with a build in between
 numbers = itertools.count(1)
 
 
-def pytest_collection_modifyitems(items):
+def pytest_addoption(parser):
+    parser.addoption("--all", action="store_true", help="also what takes minutes")
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "long: takes minutes; only with --all")
+
+
+def pytest_collection_modifyitems(config, items):
     if not works("docker", "info"):
         for item in items:
             item.add_marker(pytest.mark.skip(reason="no Docker daemon answers (docker info)"))
+    if config.getoption("--all"):
+        return
+    long = [item for item in items if item.get_closest_marker("long")]
+    items[:] = [item for item in items if item not in long]
+    config.hook.pytest_deselected(items=long)
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -40,6 +40,7 @@ def test_it_is_what_it_says(build, image, tmp_path):
     assert header[:5] == b"\x7fELF\x02" and header[18:20] == b"\xb7\x00"  # 64 bits, AArch64
 
 
+@pytest.mark.long
 def test_its_unit_tests(build):
     stage = build("p2p-relay:tests-arm64-build", "--target", "build")
     done = run(

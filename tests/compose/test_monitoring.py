@@ -98,6 +98,7 @@ def test_each_alert_fires_when_it_should(image):
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+@pytest.mark.long
 async def test_an_alert_for_real(monitored, mesh):
     """Redis is gone, and after a while somebody is told."""
     docker("pause", *monitored.ids("redis"))
