@@ -3,7 +3,6 @@ compose/ as it ships, on a real Docker. Its images, but for the relay's own, are
 where no registry gives them.
 """
 
-import asyncio
 import inspect
 import itertools
 import os
@@ -13,7 +12,7 @@ import pytest
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "integration"))
 
-from harness import client  # noqa: E402
+from harness import client, long  # noqa: E402
 from project import FOLDER, IMAGE, Project, composers, docker, run, works  # noqa: E402
 
 TEST_SECONDS = 1200  # with a build in between
@@ -22,22 +21,18 @@ numbers = itertools.count(1)
 
 
 def pytest_addoption(parser):
-    parser.addoption("--all", action="store_true", help="also what takes minutes")
+    long.add_option(parser)
 
 
 def pytest_configure(config):
-    config.addinivalue_line("markers", "long: takes minutes; only with --all")
+    long.add_marker(config)
 
 
 def pytest_collection_modifyitems(config, items):
     if not works("docker", "info"):
         for item in items:
             item.add_marker(pytest.mark.skip(reason="no Docker daemon answers (docker info)"))
-    if config.getoption("--all"):
-        return
-    long = [item for item in items if item.get_closest_marker("long")]
-    items[:] = [item for item in items if item not in long]
-    config.hook.pytest_deselected(items=long)
+    long.deselect(config, items)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -46,14 +41,7 @@ def pytest_pyfunc_call(pyfuncitem):
     if not inspect.iscoroutinefunction(test):
         return None
     arguments = {name: pyfuncitem.funcargs[name] for name in pyfuncitem._fixtureinfo.argnames}
-
-    async def run():
-        try:
-            await asyncio.wait_for(test(**arguments), TEST_SECONDS)
-        finally:
-            client.abandon_all()
-
-    asyncio.run(run())
+    client.run(test, TEST_SECONDS, arguments)
     return True
 
 

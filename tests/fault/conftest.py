@@ -14,17 +14,18 @@ sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "integration"))
 
 import pytest  # noqa: E402
 
+from harness import long  # noqa: E402
 from harness.relay import BINARY  # noqa: E402
 from programs import FOLDER  # noqa: E402
 from rig import LONG, SHORT, Rig, is_sanitized  # noqa: E402
 
 
 def pytest_addoption(parser):
-    parser.addoption("--all", action="store_true", help="also what takes minutes")
+    long.add_option(parser)
 
 
 def pytest_configure(config):
-    config.addinivalue_line("markers", "long: takes minutes; only with --all")
+    long.add_marker(config)
     config.addinivalue_line("markers", "plain(reason): not with sanitizers")
     for program in (BINARY, FOLDER / "swarm"):
         if not program.exists():
@@ -36,11 +37,7 @@ def pytest_collection_modifyitems(config, items):
         for item in items:
             if mark := item.get_closest_marker("plain"):
                 item.add_marker(pytest.mark.skip(reason=mark.args[0]))
-    if config.getoption("--all"):
-        return
-    long = [item for item in items if item.get_closest_marker("long")]
-    items[:] = [item for item in items if item not in long]
-    config.hook.pytest_deselected(items=long)
+    long.deselect(config, items)
 
 
 @pytest.hookimpl(hookwrapper=True)

@@ -6,7 +6,6 @@ the same node and once the other, so what uses it is promised within a node and 
 that need their own options, or break something, start relays (and a Redis) of their own.
 """
 
-import asyncio
 import functools
 import inspect
 import itertools
@@ -44,14 +43,7 @@ def pytest_pyfunc_call(pyfuncitem):
         return None
     names = pyfuncitem._fixtureinfo.argnames
     arguments = {name: pyfuncitem.funcargs[name] for name in names}
-
-    async def run():
-        try:
-            await asyncio.wait_for(test(**arguments), TEST_SECONDS)
-        finally:
-            client.abandon_all()
-
-    asyncio.run(run())
+    client.run(test, TEST_SECONDS, arguments)
     return True
 
 

@@ -145,13 +145,7 @@ def run_async(test):
     """As a coroutine with a deadline, in a loop of its own."""
 
     def run(**arguments):
-        async def bounded():
-            try:
-                await asyncio.wait_for(test(**arguments), TEST_SECONDS)
-            finally:
-                client.abandon_all()
-
-        asyncio.run(bounded())
+        client.run(test, TEST_SECONDS, arguments)
 
     run.__signature__ = inspect.signature(test)
     run.__name__, run.__doc__ = test.__name__, test.__doc__

@@ -307,6 +307,18 @@ def is_relay_time(timestamp):
     return isinstance(timestamp, (int, float)) and abs(timestamp - time.time()) < 120
 
 
+def run(test, seconds, arguments):
+    """Runs the coroutine function in a loop of its own, with a deadline. No client is left after it."""
+
+    async def bounded():
+        try:
+            await asyncio.wait_for(test(**arguments), seconds)
+        finally:
+            abandon_all()
+
+    asyncio.run(bounded())
+
+
 def abandon_all():
     """After a test: no client is left."""
     introduced.clear()
