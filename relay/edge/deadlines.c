@@ -8,6 +8,10 @@
 
 #define NEVER UINT32_MAX
 
+/* For the closing handshake, at least: then the socket is cut, within a second. */
+#define LEAVE_MS 5000
+#define LEAVE_HASTY_MS 500
+
 /* With a payload: lws does not report a pong without one. */
 static const char ping_frame[] = "\x89\x04ping";
 
@@ -128,15 +132,17 @@ void deadlines_resume(struct socket *socket)
 }
 
 /* Who was silent until now will hardly answer the close. */
-static uint32_t leave_seconds_max(const struct socket *socket)
+static uint64_t leave_ms(const struct socket *socket)
 {
 	bool hasty = socket->edge->drain.hasty || socket->close_code == CLOSE_HEARTBEAT;
 
-	return hasty ? LEAVE_HASTY_SECONDS_MAX : LEAVE_SECONDS_MAX;
+	return hasty ? LEAVE_HASTY_MS : LEAVE_MS;
 }
 
 void deadlines_leave(struct socket *socket)
 {
-	socket->act_at_s = wheel_now_s(&socket->edge->wheel) + 1 + leave_seconds_max(socket);
+	uint64_t end_ms = timers_now(socket->edge->timers) + leave_ms(socket);
+
+	socket->act_at_s = (uint32_t)(end_ms / 1000) + 1;
 	deadlines_update(socket);
 }

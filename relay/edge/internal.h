@@ -23,10 +23,6 @@
 /* One write at most. frame_text() makes frames that fit several times. */
 #define WRITE_BYTES_MAX 65536
 
-/* For the closing handshake: then the socket is cut. */
-#define LEAVE_SECONDS_MAX 5
-#define LEAVE_HASTY_SECONDS_MAX 1
-
 enum socket_state {
 	SOCKET_OPEN,
 	SOCKET_CLOSING, /* somebody wants it closed; the flush will see to it */

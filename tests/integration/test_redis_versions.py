@@ -2,7 +2,6 @@
 
 import pytest
 
-from harness import patience
 from harness.client import Place
 from harness.crowd import (
     all_hear_resync,
@@ -44,9 +43,7 @@ async def story(start_relays, mesh, url, break_redis):
     await flowing_again([clients[0], clients[1]])
     await all_hear_resync(clients)
     nobody_was_hurt(clients)
-    for node in nodes[:2]:  # so that who comes now is not told to come again
-        await patience.eventually(node.is_ready, node.log)
-    late = await Place(nodes[1], mesh).join("late")
+    late = await Place(nodes[1], mesh).join_at_last("late", TTL / 4)
     assert {m["from"] for m in late.roster} == {client.id for client in clients}
     await late.close()
     for client in clients:

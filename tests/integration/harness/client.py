@@ -87,9 +87,16 @@ class Client:
         return f"<client {self.id}>"
 
     def story(self):
-        shown = [f"  {m.text[:300]}" for m in self.received[-60:]]
+        """What came, and how long ago; of the same many times in a row the last."""
+        now = time.monotonic()
+        lines = []
+        for text, same in itertools.groupby(self.received, lambda message: message.text):
+            *before, last = same
+            times = f" ({len(before) + 1} times)" if before else ""
+            lines.append(f"  {now - last.at:.3f} s ago{times}: {text[:300]}")
         state = "open" if self.closed is None else f"closed {self.closed}"
-        return f"{self.id}, {state}, had received {len(self.received)}:\n" + "\n".join(shown)
+        received = f"had received {len(self.received)}"
+        return f"{self.id}, {state}, {received}:\n" + "\n".join(lines[-60:])
 
     # Sending
 
@@ -250,8 +257,27 @@ class Place:
         )
         return Client(websocket, id)
 
-    async def join(self, id, agents=None, accept=None, message=None, **data):
+    async def join(self, id, **data):
         """Announces the peer and waits until it is in; client.roster is who was there already."""
+        client = await self.announce(id, **data)
+        await self.introduce(client)
+        return client
+
+    async def join_at_last(self, id, beat_seconds):
+        """Where the bus may go away once more: who is told so tries again, as clients do."""
+        end = time.monotonic() + patience.SECONDS
+        while True:
+            client = await self.announce(id)
+            if not client.all(type="error", data={"code": "bus_unavailable"}):
+                break
+            assert time.monotonic() < end, client.story()
+            await client.close()
+        client.beat(beat_seconds)
+        await self.introduce(client)
+        return client
+
+    async def announce(self, id, agents=None, accept=None, message=None, **data):
+        """As join(), but others may not know it yet, and it may have been refused."""
         client = await self.connect(id)
         if accept is not None:
             await client.send("capabilities", {"accept": accept}, from_=None)
@@ -265,7 +291,6 @@ class Place:
         await client.settle()
         client.roster = [m for m in client.received if m["type"] in ("presence", "roster")]
         client.pending.clear()
-        await self.introduce(client)
         return client
 
     async def introduce(self, newcomer):
