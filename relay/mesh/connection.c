@@ -18,6 +18,7 @@
 #include "mesh/mesh.h"
 #include "mesh/roster.h"
 #include "mesh/router.h"
+#include "mesh/seats.h"
 #include "wire/envelope.h"
 #include "wire/frame.h"
 #include "wire/notice.h"
@@ -136,7 +137,7 @@ void connection_accept_events(struct connection *connection)
 {
 	connection->accepts_events = true;
 	if (connection->state == CONNECTION_JOINED)
-		mesh_seat_repeats(connection->mesh, connection->seat, false);
+		seats_set_repeats(mesh_seats(connection->mesh), connection->seat, false);
 }
 
 void connection_accept_roster(struct connection *connection)
@@ -205,7 +206,7 @@ static void part(struct connection *connection)
 	connection->change_due = false;
 	hold_release(&connection->hold, NULL, NULL);
 	if (connection->state == CONNECTION_JOINED)
-		mesh_unseat(connection->mesh, connection->seat);
+		seats_remove(mesh_seats(connection->mesh), connection->seat);
 	connection->lease = NULL;
 	if (lease != NULL)
 		lease_remove(lease, &connection->in_lease);
@@ -437,7 +438,7 @@ void connection_joined(struct connection *connection)
 	         LOG_SLICE("peer", connection_id(connection)));
 	timer_stop(connection->ports->timers, &connection->timer);
 	connection->state = CONNECTION_JOINED;
-	mesh_seat(connection->mesh, connection, connection->lease, connection->socket,
+	seats_add(mesh_seats(connection->mesh), connection, connection->lease, connection->socket,
 	          !connection->accepts_events);
 	hold_release(&connection->hold, deliver, connection);
 	resume_reading(connection, PAUSED_JOINING);
@@ -463,7 +464,7 @@ void connection_join_failed(struct connection *connection, enum error_code code,
                             const char *message)
 {
 	if (connection->state == CONNECTION_JOINED) {
-		mesh_unseat(connection->mesh, connection->seat);
+		seats_remove(mesh_seats(connection->mesh), connection->seat);
 		connection->opened_ms = now_ms(connection);
 	}
 	connection->state = CONNECTION_NEW;

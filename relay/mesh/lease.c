@@ -13,6 +13,7 @@
 #include "mesh/hub.h"
 #include "mesh/mesh.h"
 #include "mesh/roster.h"
+#include "mesh/seats.h"
 #include "wire/frame.h"
 #include "wire/parcel.h"
 
@@ -485,7 +486,7 @@ void lease_receive(struct lease *lease, struct slice bytes)
 
 	if (!deliver_open(lease->ports, bytes, &parcel))
 		return;
-	mesh_tell_news(lease->mesh);
+	seats_tell(mesh_seats(lease->mesh));
 	if (parcel.kind == PARCEL_MESSAGE)
 		receive_message(lease, &parcel);
 	else if (parcel.kind == PARCEL_BUNDLE)

@@ -42,6 +42,7 @@ struct connection;
 struct hub;
 struct list;
 struct roster;
+struct seats;
 struct table_entry;
 
 /* Returns owned. */
@@ -54,6 +55,7 @@ struct table_entry *mesh_entry(struct mesh *mesh);
 struct mesh *mesh_of_entry(struct table_entry *entry);
 struct hub *mesh_hub(const struct mesh *mesh);
 struct roster *mesh_roster(const struct mesh *mesh);
+struct seats *mesh_seats(const struct mesh *mesh);
 struct topic *mesh_topic(const struct mesh *mesh);
 /* What could be echoed; NULL until something could. */
 const struct echo *mesh_echo(const struct mesh *mesh);
@@ -73,16 +75,3 @@ void mesh_detach(struct mesh *mesh);
 void mesh_add_lease(struct mesh *mesh, struct table_entry *entry, struct slice id);
 void mesh_remove_lease(struct mesh *mesh, struct table_entry *entry);
 struct lease *mesh_lease(const struct mesh *mesh, struct slice id);
-
-/*
- * Seats: the connections that receive what goes to the mesh. A newcomer is sent the roster first.
- * Seats may be renumbered: connection_seated() tells. `repeats`: the connection wants the roster
- * repeated.
- */
-void mesh_seat(struct mesh *mesh, struct connection *connection, struct lease *lease,
-               struct socket *socket, bool repeats);
-void mesh_unseat(struct mesh *mesh, size_t index);
-void mesh_seat_repeats(struct mesh *mesh, size_t index, bool repeats);
-
-/* Of peers. Before a message is delivered in another way, so that nobody hears from a peer before he hears of it. */
-void mesh_tell_news(struct mesh *mesh);

@@ -1,7 +1,6 @@
 """One `up` of compose/compose.yaml, under a name and on ports of its own, and what Docker says of it."""
 
 import http.client
-import itertools
 import json
 import os
 import re
@@ -9,7 +8,7 @@ import shlex
 import subprocess
 
 from harness import patience
-from harness.client import Place
+from harness.nomads import Balanced
 from harness.process import ROOT
 from harness.redis import free_port
 from harness.relay import Response
@@ -18,8 +17,6 @@ FOLDER = ROOT / "tests/compose"
 IMAGE = "p2p-relay:tests"
 PLUGINS = {**os.environ, "DOCKER_CONFIG": str(ROOT / "build/docker")}
 COMMAND_SECONDS = 600
-
-numbers = itertools.count(1)
 
 
 def run(command, check=True, environment=None, seconds=COMMAND_SECONDS):
@@ -60,7 +57,7 @@ def inspect(*names, kind="container"):
     return json.loads(docker(kind, "inspect", *names).stdout) if names else []
 
 
-class Project:
+class Project(Balanced):
     """`relay` and its like are services; a container is what docker inspect says of it."""
 
     tls = None
@@ -145,27 +142,3 @@ class Project:
             return Response(answer.status, answer.headers, answer.read())
         finally:
             connection.close()
-
-    async def join(self, mesh, id, **data):
-        client = await Place(self, mesh).join(id, **data)
-        client.node = (await client.settle())["data"]["relay"]["node"]
-        client.beat(5)
-        return client
-
-    async def join_on(self, mesh, prefix, count):
-        """
-        Clients on so many relays, one on each: more connect until that is so, since the balancer may not
-        have seen yet that a relay is ready. The others stay meanwhile, or it would send there again.
-        """
-        clients = []
-
-        async def one_more():
-            clients.append(await self.join(mesh, f"{prefix}-{next(numbers)}"))
-            return len({client.node for client in clients}) == count
-
-        await patience.eventually(one_more, f"{count} relays to get clients")
-        chosen = {client.node: client for client in clients}.values()
-        for client in clients:
-            if client not in chosen:
-                await client.close()
-        return list(chosen)

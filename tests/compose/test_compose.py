@@ -10,13 +10,13 @@ import pytest
 
 from harness import patience
 from harness.client import Place, fence
+from harness.nomads import nobody_notices
 from harness.process import ROOT
 from harness.redis import LEAST
 from project import docker, inspect
 
 TTL = 30
 STOP_SECONDS = 30
-TEST_SECONDS = 240
 
 
 async def test_peers_on_different_relays_meet(start_project, composer, mesh):
@@ -134,37 +134,6 @@ async def test_redis_restarts_empty(project, mesh):
         assert not client.all(type="presence", data={"status": "offline"})
 
 
-class Nomad:
-    """
-    A client as docs/protocol.md wants it: when its relay drains it joins another, and lets go of the old
-    connection when what it says on the new one has come there.
-    """
-
-    def __init__(self, project, mesh, id):
-        self.project, self.mesh, self.id = project, mesh, id
-        self.homes = []
-
-    async def settle(self):
-        self.homes.append(await self.project.join(self.mesh, self.id))
-        self.task = asyncio.ensure_future(self.wander())
-
-    async def wander(self):
-        while True:
-            old = self.home
-            drain = await old.expect(type="drain", deadline=TEST_SECONDS)
-            await asyncio.sleep(drain["data"]["reconnect_ms"] / 1000)
-            self.homes.append(await self.project.join(self.mesh, self.id))
-            await fence(self.home, old)
-            await old.close()
-
-    @property
-    def home(self):
-        return self.homes[-1]
-
-    def heard(self, **members):
-        return [message for home in self.homes for message in home.all(**members)]
-
-
 async def replace_all(project):
     """As docs/deploy-compose.md says: new ones come, then the old ones go, one by one."""
     old = project.ids("relay")
@@ -184,32 +153,7 @@ async def restart_all(project):
 
 @pytest.mark.parametrize("roll", [restart_all, replace_all])
 async def test_all_relays_are_replaced_and_nobody_notices(project, mesh, roll):
-    """Each is restarted, while peers talk. Nothing is lost, and nobody is told offline."""
-    nomads = [Nomad(project, mesh, f"nomad-{number}") for number in range(8)]
-    for nomad in nomads:
-        await nomad.settle()
-
-    rolling = asyncio.ensure_future(roll(project))
-    sent = 0
-    while not rolling.done():
-        for nomad in nomads:
-            await nomad.home.send("broadcast", {"say": sent})
-            sent += 1
-        await asyncio.sleep(0.2)
-    await rolling
-    assert any(len(nomad.homes) > 1 for nomad in nomads)
-
-    for number, nomad in enumerate(nomads):
-        assert not nomad.task.done(), nomad.task
-        for other in nomads:
-            if other is not nomad:
-                await fence(other.home, nomad.home)
-        heard = {message["data"]["say"] for message in nomad.heard(type="broadcast")}
-        own = {said for said in range(sent) if said % len(nomads) == number}
-        assert heard | own == set(range(sent)), sorted(set(range(sent)) - heard - own)
-        assert not nomad.heard(type="presence", data={"status": "offline"})
-        assert not nomad.heard(type="error")
-        nomad.task.cancel()
+    await nobody_notices(project, mesh, roll(project))
 
 
 async def test_more_relays(project, mesh):

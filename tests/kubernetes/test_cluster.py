@@ -19,7 +19,8 @@ import yaml
 import cluster as clusters
 from chart import APIS, CASES, ROOT, needs_helm, render
 from harness import client, patience
-from harness.client import Place, fence
+from harness.client import fence
+from harness.nomads import Balanced, nobody_notices
 
 pytestmark = [
     needs_helm,
@@ -71,7 +72,7 @@ def network_of(node):
             assert libc.setns(own.fileno(), 0) == 0, os.strerror(ctypes.get_errno())
 
 
-class Release:
+class Release(Balanced):
     """What was installed; clients come to it through its Service, from a node."""
 
     tls = None
@@ -91,26 +92,6 @@ class Release:
     def ready_pods(self):
         conditions = {name: pod["status"].get("conditions", []) for name, pod in self.pods().items()}
         return [name for name, all_ in conditions.items() if {"type": "Ready", "status": "True"}.items() <= ready(all_).items()]
-
-    async def join(self, mesh, id):
-        peer = await Place(self, mesh).join(id)
-        peer.node = (await peer.settle())["data"]["relay"]["node"]
-        peer.beat(5)
-        return peer
-
-    async def join_on(self, mesh, prefix, count):
-        """Clients on so many pods, one on each: connects until that is so."""
-        found = {}
-
-        async def one_more():
-            peer = await self.join(mesh, f"{prefix}-{next(numbers)}")
-            if peer.node in found:
-                await peer.close()
-            found.setdefault(peer.node, peer)
-            return len(found) == count
-
-        await patience.eventually(one_more, f"{count} pods to get clients", 60)
-        return list(found.values())
 
     def pod_of(self, node):
         """Its log has the id of the node."""
@@ -204,61 +185,6 @@ async def test_a_pod_is_killed(release, mesh):
     await patience.eventually(lambda: len(release.ready_pods()) == 3, "a new pod", 60)
 
 
-class Nomad:
-    """A client as docs/protocol.md wants it: when its pod drains it joins another, then lets go."""
-
-    def __init__(self, release, mesh, id):
-        self.release, self.mesh, self.id = release, mesh, id
-        self.homes = []
-
-    async def settle(self):
-        self.homes.append(await self.release.join(self.mesh, self.id))
-        self.task = asyncio.ensure_future(self.wander())
-
-    async def wander(self):
-        while True:
-            told = await self.home.expect(type="drain", deadline=TEST_SECONDS)
-            await asyncio.sleep(told["data"]["reconnect_ms"] / 1000)
-            old = self.home
-            self.homes.append(await self.release.join(self.mesh, self.id))
-            await fence(self.home, old)
-            await old.close()
-
-    @property
-    def home(self):
-        return self.homes[-1]
-
-    def heard(self, **members):
-        return [message for home in self.homes for message in home.all(**members)]
-
-
-async def while_they_talk(release, mesh, change):
-    """Eight who move when told, and say something all the time; nothing of it is lost, and nobody is offline."""
-    nomads = [Nomad(release, mesh, f"nomad-{number}") for number in range(8)]
-    for nomad in nomads:
-        await nomad.settle()
-    changing = asyncio.ensure_future(asyncio.to_thread(change))
-    sent = 0
-    while not changing.done():
-        for nomad in nomads:
-            await nomad.home.send("broadcast", {"say": sent})
-            sent += 1
-        await asyncio.sleep(0.2)
-    await changing
-
-    assert any(len(nomad.homes) > 1 for nomad in nomads)
-    for number, nomad in enumerate(nomads):
-        assert not nomad.task.done(), nomad.task
-        for other in nomads:
-            if other is not nomad:
-                await fence(other.home, nomad.home)
-        heard = {message["data"]["say"] for message in nomad.heard(type="broadcast")}
-        own = {said for said in range(sent) if said % len(nomads) == number}
-        assert heard | own == set(range(sent)), sorted(set(range(sent)) - heard - own)
-        assert not nomad.heard(type="presence", data={"status": "offline"})
-        nomad.task.cancel()
-
-
 @run_async
 async def test_a_roll_while_they_talk(release, mesh):
     before = set(release.pods())
@@ -270,7 +196,7 @@ async def test_a_roll_while_they_talk(release, mesh):
         gone = [f"pod/{name}" for name in before]
         release.cluster.kubectl("wait", "--for=delete", *gone, "--timeout", "120s", *NAMES)
 
-    await while_they_talk(release, mesh, roll)
+    await nobody_notices(release, mesh, asyncio.to_thread(roll))
     assert not before & set(release.pods())
 
 
@@ -293,7 +219,7 @@ async def test_scaled_up_and_down_while_they_talk(release, mesh):
             lambda: len(old.cluster.get("pods", "--selector", selector, *NAMES)["items"]) == 3, "three pods", 120
         )
 
-    await while_they_talk(release, mesh, down)
+    await nobody_notices(release, mesh, asyncio.to_thread(down))
 
 
 def test_a_pod_ends_before_its_time_is_over(release):
