@@ -74,7 +74,7 @@ static void close_some(struct edge *edge)
 {
 	struct drain *drain = &edge->drain;
 	size_t wanted = gone_wanted(drain, elapsed_ms(edge));
-	size_t gone = drain->total - edge->socket_count;
+	size_t gone = drain->total - edge_socket_count(edge);
 
 	LIST_EACH(&drain->told, link) {
 		struct socket *socket = LIST_ENTRY(link, struct socket, member);
@@ -95,7 +95,7 @@ static void on_tick(void *context)
 
 	tell_some(edge);
 	close_some(edge);
-	if (edge->socket_count > 0) {
+	if (edge_socket_count(edge) > 0) {
 		timer_set(edge->timers, &drain->timer, TICK_MS);
 		return;
 	}
@@ -141,12 +141,12 @@ void edge_drain(struct edge *edge, unsigned seconds, void (*done)(void *context)
 		drain->begun = true;
 		drain->begun_ms = timers_now(edge->timers);
 		drain->window_ms = seconds * (uint64_t)1000;
-		drain->total = edge->socket_count;
+		drain->total = edge_socket_count(edge);
 	}
 	readiness_show(edge);
 	if (drain->begun_again || seconds == 0)
 		make_haste(edge);
-	log_info("draining", LOG_NUMBER("connections", edge->socket_count),
+	log_info("draining", LOG_NUMBER("connections", edge_socket_count(edge)),
 	         LOG_NUMBER("seconds", drain->window_ms / 1000));
 	timer_set(edge->timers, &drain->timer, 0);
 }

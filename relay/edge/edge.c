@@ -281,7 +281,7 @@ unsigned edge_port_number(const struct edge *edge)
 
 size_t edge_socket_count(const struct edge *edge)
 {
-	return edge->socket_count;
+	return edge->score->activity.open;
 }
 
 void edge_destroy(struct edge *edge)

@@ -18,6 +18,7 @@
 #include "edge/answer.h"
 #include "edge/bearer.h"
 #include "edge/http.h"
+#include "edge/readiness.h"
 #include "edge/tally.h"
 #include "edge/visitor.h"
 
@@ -141,7 +142,7 @@ static bool has_room(struct edge *edge, struct lws *wsi, struct rejection *rejec
 		*rejection = stranger;
 	else if (edge->drain.begun)
 		*rejection = draining;
-	else if (scoreboard_sockets(edge->scoreboard) >= edge->settings.connections_max)
+	else if (readiness_is_full(edge))
 		*rejection = full;
 	else
 		return true;

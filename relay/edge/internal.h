@@ -84,7 +84,6 @@ struct edge {
 	struct networks trusted_proxies;
 	struct tally *addresses; /* visitor.c: their WebSockets */
 	struct list sockets;     /* socket.c, drain.c */
-	size_t socket_count;     /* socket.c */
 	struct list dirty;       /* flush.c */
 	struct event *flush;     /* flush.c */
 	bool flush_due;          /* flush.c */

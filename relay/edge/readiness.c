@@ -5,6 +5,11 @@
 #include "auth/auth.h"
 #include "common/memory.h"
 
+bool readiness_is_full(const struct edge *edge)
+{
+	return scoreboard_sockets(edge->scoreboard) >= edge->settings.connections_max;
+}
+
 /* Why nobody should come to this process; NULL = they may. */
 static const char *own_unready(const struct edge *edge)
 {
@@ -12,7 +17,7 @@ static const char *own_unready(const struct edge *edge)
 
 	if (edge->drain.begun)
 		return "draining";
-	if (scoreboard_sockets(edge->scoreboard) >= edge->settings.connections_max)
+	if (readiness_is_full(edge))
 		return "full";
 	if ((edge->settings.auth == NULL || auth_is_ready(edge->settings.auth, &reason)) &&
 	    hub_is_ready(edge->hub, &reason))

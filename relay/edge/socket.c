@@ -69,9 +69,8 @@ static void enter(struct socket *socket, struct guest *guest)
 	struct edge *edge = socket->edge;
 
 	list_append(&edge->sockets, &socket->member);
-	edge->socket_count++;
 	activity_opened(&edge->score->activity, timers_now(edge->timers), clock_wall_ms() / 1000);
-	metric_set(edge->counters.connections, edge->socket_count);
+	metric_set(edge->counters.connections, edge_socket_count(edge));
 	metric_add(edge->counters.connects, 1);
 
 	socket->connection = hub_connect(edge->hub, guest_mesh(guest), guest_owner(guest), socket);
@@ -255,9 +254,8 @@ bool socket_on_control(struct socket *socket)
 /* It was one of the node's. */
 static void uncount(struct edge *edge)
 {
-	edge->socket_count--;
 	activity_closed(&edge->score->activity, timers_now(edge->timers), clock_wall_ms() / 1000);
-	metric_set(edge->counters.connections, edge->socket_count);
+	metric_set(edge->counters.connections, edge_socket_count(edge));
 }
 
 void socket_on_end(struct socket *socket)
