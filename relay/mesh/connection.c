@@ -258,7 +258,7 @@ void connection_let_go(struct connection *connection)
 {
 	/* What the node did not read does not count as silence. */
 	if (connection->state == CONNECTION_JOINED)
-		lease_touch(connection->lease);
+		lease_touch(connection->lease, now_ms(connection));
 	resume_reading(connection, PAUSED_BUS);
 }
 
@@ -576,5 +576,5 @@ void connection_unpublished(struct connection *connection, struct slice target,
 void connection_pong(struct connection *connection)
 {
 	if (settings_of(connection)->liveness_pongs && connection->state == CONNECTION_JOINED)
-		lease_touch(connection->lease);
+		lease_touch(connection->lease, now_ms(connection));
 }

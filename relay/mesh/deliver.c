@@ -94,10 +94,8 @@ bool deliver_message(const struct ports *ports, struct slice *parcels, struct pa
 	return false;
 }
 
-void deliver_note_age(const struct ports *ports, const struct parcel *message)
+void deliver_note_age(const struct ports *ports, const struct parcel *message, uint64_t now)
 {
-	uint64_t now = clock_wall_ms();
-
 	/* Two clocks: a node that is behind would make a delivery come before its message. */
 	histogram_observe(ports->counters->latency,
 	                  now > message->time_ms ? (double)(now - message->time_ms) / 1000 : 0);
@@ -105,6 +103,6 @@ void deliver_note_age(const struct ports *ports, const struct parcel *message)
 
 struct blob *deliver_frames(const struct ports *ports, const struct parcel *message)
 {
-	deliver_note_age(ports, message);
+	deliver_note_age(ports, message, clock_wall_ms());
 	return frame_text(&message->body, 1);
 }

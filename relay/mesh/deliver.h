@@ -23,8 +23,8 @@ bool deliver_is_presence(const struct ports *ports, struct slice id, struct slic
  */
 bool deliver_message(const struct ports *ports, struct slice *parcels, struct parcel *message);
 
-/* Puts the age of a message down in the latency histogram. */
-void deliver_note_age(const struct ports *ports, const struct parcel *message);
+/* Puts the age of a message that came in now (ms, of the wall clock) down in the latency histogram. */
+void deliver_note_age(const struct ports *ports, const struct parcel *message, uint64_t now);
 
 /* Returns owned: a message, framed. Its age is noted. */
 struct blob *deliver_frames(const struct ports *ports, const struct parcel *message);

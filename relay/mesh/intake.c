@@ -230,14 +230,15 @@ static void receive_from_peer(struct connection *connection, const struct envelo
 		connection_hold_back(connection);
 }
 
-static void route(struct connection *connection, struct envelope *envelope, struct slice message)
+static void route(struct connection *connection, struct envelope *envelope, struct slice message,
+                  uint64_t now)
 {
 	const struct row *row =
 		routing_row(hub_routing(connection_hub(connection)), envelope->type);
 
 	metric_add(row->received, 1);
 	if (connection_is_joined(connection)) /* whatever it says: it lives */
-		lease_touch(connection_lease(connection));
+		lease_touch(connection_lease(connection), now);
 	switch (row->route) {
 	case ROUTE_DROPPED:
 		return;
@@ -262,9 +263,9 @@ static void route(struct connection *connection, struct envelope *envelope, stru
 
 /* ---- The door */
 
-static bool within_limits(struct connection *connection, struct slice message)
+static bool within_limits(struct connection *connection, struct slice message, uint64_t now)
 {
-	switch (limits_take(connection_limits(connection), message.size, now_ms(connection))) {
+	switch (limits_take(connection_limits(connection), message.size, now)) {
 	case LIMITS_PASS:
 		return true;
 	case LIMITS_REFUSE:
@@ -298,8 +299,9 @@ static void refuse_unreadable(struct connection *connection, enum envelope_fault
 void intake_receive(struct connection *connection, struct slice message)
 {
 	struct envelope envelope;
+	uint64_t now = now_ms(connection); /* once: it is a part of what a message costs */
 
-	if (!within_limits(connection, message))
+	if (!within_limits(connection, message, now))
 		return;
 
 	enum envelope_fault fault = envelope_read(message, &envelope);
@@ -307,5 +309,5 @@ void intake_receive(struct connection *connection, struct slice message)
 		refuse_unreadable(connection, fault, &envelope);
 		return;
 	}
-	route(connection, &envelope, message);
+	route(connection, &envelope, message, now);
 }

@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "common/clock.h"
 #include "common/list.h"
 #include "common/memory.h"
 #include "common/table.h"
@@ -368,10 +369,8 @@ static uint64_t refresh_ms(const struct lease *lease)
  * last message then. So a lease ends a TTL after the last message, whatever the rhythm of messages,
  * for at most one write per TTL/6.
  */
-void lease_touch(struct lease *lease)
+void lease_touch(struct lease *lease, uint64_t now)
 {
-	uint64_t now = now_ms(lease);
-
 	lease->heard_ms = now;
 	if (lease->state != LEASE_ONLINE || timer_is_set(&lease->timer))
 		return;
@@ -463,6 +462,7 @@ static void receive_bundle(struct lease *lease, struct slice parcels)
 	struct buffer block = {0};
 	size_t messages = 0;
 	struct parcel message;
+	uint64_t now = clock_wall_ms();
 
 	buffer_reserve(&block, parcels.size);
 	while (deliver_message(lease->ports, &parcels, &message)) {
@@ -472,7 +472,7 @@ static void receive_bundle(struct lease *lease, struct slice parcels)
 			receive_message(lease, &message);
 			continue;
 		}
-		deliver_note_age(lease->ports, &message);
+		deliver_note_age(lease->ports, &message, now);
 		frame_append_text(&block, &message.body, 1);
 		messages++;
 	}

@@ -62,8 +62,8 @@ void lease_remove(struct lease *lease, struct list *connection_link);
 /* Ends a lease that has no connections: Redis is told that they are gone. */
 void lease_end(struct lease *lease);
 
-/* A message of the peer came in. */
-void lease_touch(struct lease *lease);
+/* A message of the peer came in, now (ms, of the timers). */
+void lease_touch(struct lease *lease, uint64_t now);
 
 /* How many of its connections receive. */
 size_t lease_seat_count(const struct lease *lease);

@@ -247,13 +247,14 @@ static void receive_bundle(struct mesh *mesh, struct slice parcels)
 	struct parcel message;
 	size_t seats = seats_count(mesh->seats);
 	uint64_t delivered = 0;
+	uint64_t now = clock_wall_ms();
 
 	seats_reserve(mesh->seats, parcels.size);
 	while (deliver_message(mesh->ports, &parcels, &message)) {
 		remember(mesh, &message);
 		if (seats == 0)
 			continue;
-		deliver_note_age(mesh->ports, &message);
+		deliver_note_age(mesh->ports, &message, now);
 		struct lease *sender = mesh_lease(mesh, message.from);
 		seats_gather(mesh->seats, sender, message.body);
 		delivered += seats - (sender != NULL ? lease_seat_count(sender) : 0);
