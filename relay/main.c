@@ -22,11 +22,15 @@
 #include "ops/healthcheck.h"
 #include "ops/loop.h"
 #include "ops/options.h"
+#include "ops/systemd.h"
 #include "ops/workers.h"
 
 /* After a drain: how long to wait for Redis to take what this node still owes it. */
 #define FAREWELL_MS_MAX 6000
 #define FAREWELL_LOOK_MS 20
+
+/* After --drain-seconds: 5 for clients that do not answer the close, the farewell, and some to spare. */
+#define END_SECONDS_MAX 15
 
 /* After a second signal: what the sockets get for their closing handshakes. */
 #define HASTE_MS_MAX 500
@@ -317,7 +321,8 @@ static void on_signal(int signal, void *context)
 	struct node *node = context;
 
 	if (signal == SIGHUP) {
-		certificate_reload(node->certificate);
+		if (node->certificate != NULL)
+			certificate_reload(node->certificate);
 		return;
 	}
 	if (node->draining) {
@@ -326,19 +331,28 @@ static void on_signal(int signal, void *context)
 	}
 	log_info("stopping", LOG_NUMBER("signal", signal));
 	node->draining = true;
+	systemd_say_stopping((unsigned)node->options.drain_seconds + END_SECONDS_MAX);
 	hub_drain(node->hub);
 	edge_drain(node->edge, (unsigned)node->options.drain_seconds, on_drained, node);
 }
 
+/*
+ * Without anything to read again SIGHUP ends the process, as when a terminal is closed; but from systemd
+ * it is `systemctl reload`, which ends nothing.
+ */
+static bool takes_sighup(const struct options *options)
+{
+	return options->tls_cert_file != NULL || systemd_listens();
+}
+
 static void listen_to_signals(struct node *node)
 {
-	/* Without anything to read again SIGHUP ends the process, as when a terminal is closed. */
 	static const int alone[] = {SIGTERM, SIGINT, SIGHUP};
 	static const int as_worker[] = {WORKERS_STOP, SIGHUP};
 	bool is_worker = node->shared != NULL;
 	unsigned count = is_worker ? 1 : 2;
 
-	if (node->certificate != NULL)
+	if (takes_sighup(&node->options))
 		count++;
 	loop_on_signals(node->loop, is_worker ? as_worker : alone, count, on_signal, node);
 }
@@ -349,6 +363,7 @@ static void announce(const struct node *node)
 	log_info("listening", LOG_TEXT("version", RELAY_VERSION),
 	         LOG_TEXT("host", node->options.listen.host),
 	         LOG_NUMBER("port", edge_port_number(node->edge)));
+	systemd_say_ready();
 	if (options_are_open(&node->options))
 		log_warn("no_authentication",
 		         LOG_TEXT("meaning",
@@ -430,7 +445,7 @@ static int serve_by_workers(struct node *node)
 	node->shared = &shared;
 	return workers_run(&(struct workers_settings){
 		.count = count,
-		.reload = node->options.tls_cert_file != NULL,
+		.reload = takes_sighup(&node->options),
 		.work = work,
 		.died = bury,
 		.context = node,

@@ -13,6 +13,7 @@
 
 #include "common/ip.h"
 #include "common/text.h"
+#include "ops/options_man.h"
 #include "ops/options_print.h"
 #include "ops/options_table.h"
 
@@ -147,8 +148,10 @@ static enum options_outcome print_table(const struct parse *parse, const char *f
 		options_print_markdown(parse->input->out);
 	else if (format != NULL && strcmp(format, "json") == 0)
 		options_print_json(parse->input->out);
+	else if (format != NULL && strcmp(format, "man") == 0)
+		options_print_man(parse->input->out, parse->input->version);
 	else
-		return usage(parse, "--options must be markdown or json.");
+		return usage(parse, "--options must be markdown, json or man.");
 	return OPTIONS_EXIT_OK;
 }
 

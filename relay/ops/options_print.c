@@ -64,7 +64,7 @@ void options_print_help(FILE *out, const char *version)
 	fputs("\nOther\n"
 	      "  --help                        This text.\n"
 	      "  --version                     The version.\n"
-	      "  --options markdown|json       All options as a page or as data.\n"
+	      "  --options markdown|json|man   All options as a page, as data, or as a manual.\n"
 	      "  --healthcheck                 Asks the relay that runs here, with the same\n"
 	      "                                variables, whether it is alive: exit 0 or 1.\n",
 	      out);

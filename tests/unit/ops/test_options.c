@@ -548,8 +548,8 @@ static void unknown_options(void **state)
 		"--listen",
 		"p2p-relay: --listen needs a value: a numeric address or localhost, and a port, such as "
 		"127.0.0.1:8080 or [::1]:8080.\n");
-	assert_refused("--options yaml", "p2p-relay: --options must be markdown or json.\n");
-	assert_refused("--options", "p2p-relay: --options must be markdown or json.\n");
+	assert_refused("--options yaml", "p2p-relay: --options must be markdown, json or man.\n");
+	assert_refused("--options", "p2p-relay: --options must be markdown, json or man.\n");
 	assert_refused("--a-name-that-is-longer-than-any-option-could-ever-be-in-this-program",
 	               "p2p-relay: unknown option; see --help.\n");
 }
@@ -642,6 +642,9 @@ static void tables_hold_every_row(void **state)
 		assert_int_equal(parse("--options=json"), OPTIONS_EXIT_OK);
 		snprintf(expected, sizeof(expected), "\"flag\": \"%s\", \"variable\": \"%s\"", flag,
 		         name);
+		assert_non_null(strstr(printed, expected));
+		assert_int_equal(parse("--options man"), OPTIONS_EXIT_OK);
+		snprintf(expected, sizeof(expected), "\n.BR %s .\n", name);
 		assert_non_null(strstr(printed, expected));
 		/* Set by Kubernetes for a Service called relay. */
 		assert_int_not_equal(strncmp(name, "RELAY_PORT", 10), 0);
