@@ -20,3 +20,6 @@ void bucket_init(struct bucket *bucket, uint64_t per_second, uint64_t burst, uin
 
 /* Takes `count` tokens if they are there. Returns false, and takes nothing, if they are not. */
 bool bucket_take(struct bucket *bucket, uint64_t count, uint64_t now_ms);
+
+/* Takes as many whole tokens as are there, `most` at most. Returns how many. */
+uint64_t bucket_take_some(struct bucket *bucket, uint64_t most, uint64_t now_ms);

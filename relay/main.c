@@ -129,6 +129,7 @@ static struct edge_settings edge_settings(const struct node *node)
 		.connections_max = options->connections_max,
 		.message_bytes_max = options->message_bytes_max,
 		.outbox_bytes_max = options->outbox_bytes_max,
+		.frames_per_second = options->frames_per_second,
 		.handshake_seconds_max = (unsigned)options->handshake_seconds_max,
 		.ping_seconds = (unsigned)options->ping_seconds,
 		.pong_seconds_max = (unsigned)options->pong_seconds_max,

@@ -45,6 +45,10 @@ void edge_counters_init(struct edge_counters *counters)
 			"p2p_relay_socket_writes_total",
 			"Writes to sockets: the fewer per message, the more were sent together.",
 			NULL, NULL),
+		.pauses = metric_counter(
+			"p2p_relay_socket_pauses_total",
+			"Times that frames to a socket had to wait for --frames-per-second.", NULL,
+			NULL),
 		.outbox_high_water = metric_gauge_most(
 			"p2p_relay_outbox_high_water_bytes",
 			"The largest backlog that one socket has had.", NULL, NULL),

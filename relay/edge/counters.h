@@ -15,6 +15,7 @@ struct edge_counters {
 	struct metric *bytes_in;
 	struct metric *bytes_out;
 	struct metric *writes;
+	struct metric *pauses;
 	struct metric *outbox_high_water;
 	struct metric *accept_pauses;
 	struct metric *closes[COUNTERS_CLOSE_CODES];

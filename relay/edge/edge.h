@@ -34,6 +34,7 @@ struct edge_settings {
 	size_t message_bytes_max;
 	/* Queued for one client; who needs more is closed with 4413. Several times message_bytes_max. */
 	size_t outbox_bytes_max;
+	uint64_t frames_per_second;     /* to one socket; more wait in its outbox. 0 = no limit */
 	unsigned handshake_seconds_max; /* for the whole of a request's head, and for its body */
 	unsigned ping_seconds;
 	unsigned pong_seconds_max;     /* a ping unanswered for this long ends the connection */

@@ -17,7 +17,14 @@
  */
 #include "edge/flush.h"
 
+#include "edge/pacer.h"
 #include "edge/socket.h"
+
+/* Of its frames none may leave yet; its pacer will say when. */
+static bool is_paced(const struct socket *socket)
+{
+	return socket->pacer != NULL && pacer_waits(socket->pacer);
+}
 
 static void flush_one(struct socket *socket)
 {
@@ -25,7 +32,7 @@ static void flush_one(struct socket *socket)
 	case SOCKET_OPEN:
 		if (flush_some(socket))
 			flush_mark(socket);
-		else if (socket->outbox != NULL)
+		else if (socket->outbox != NULL && !is_paced(socket))
 			lws_callback_on_writable(socket->wsi);
 		break;
 	case SOCKET_CLOSING:
@@ -91,10 +98,15 @@ bool flush_some(struct socket *socket)
 {
 	struct edge *edge = socket->edge;
 
-	if (socket->outbox == NULL || lws_partial_buffered(socket->wsi))
+	if (socket->outbox == NULL || is_paced(socket) || lws_partial_buffered(socket->wsi))
 		return false;
 
 	struct slice run = outbox_peek(socket->outbox, edge->scratch, WRITE_BYTES_MAX);
+	if (socket->pacer != NULL) {
+		run = pacer_admit(socket->pacer, run);
+		if (run.size == 0)
+			return false;
+	}
 	if (lws_write(socket->wsi, (unsigned char *)(uintptr_t)run.data, run.size, LWS_WRITE_RAW) <
 	    0) {
 		socket_cut(socket);
@@ -103,7 +115,7 @@ bool flush_some(struct socket *socket)
 	metric_add(edge->counters.writes, 1);
 	metric_add(edge->counters.bytes_out, run.size);
 	metric_add(edge->counters.messages_out, outbox_consume(&socket->outbox, run.size));
-	return socket->outbox != NULL && !lws_partial_buffered(socket->wsi);
+	return socket->outbox != NULL && !is_paced(socket) && !lws_partial_buffered(socket->wsi);
 }
 
 void flush_all(struct socket *socket)

@@ -31,9 +31,10 @@ enum socket_state {
 };
 
 struct guest;
+struct pacer;
 struct message; /* one that comes in pieces; receive.c */
 
-/* 120 bytes. What is not needed while a socket idles hangs off it. */
+/* 128 bytes. What is not needed while a socket idles hangs off it. */
 struct socket {
 	struct edge *edge;
 	struct lws *wsi;
@@ -41,6 +42,7 @@ struct socket {
 	struct outbox *outbox;         /* NULL = empty */
 	struct message *message;       /* receive.c; NULL = none */
 	struct guest *guest;           /* socket.c; NULL = there is nothing to watch */
+	struct pacer *pacer;           /* socket.c; NULL = as many frames as it takes */
 	struct list member;            /* of edge->sockets, or of edge->drain.told */
 	struct list work;              /* of edge->dirty, while the flush has something to do */
 	struct list slot;              /* deadlines.c */

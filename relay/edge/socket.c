@@ -27,6 +27,7 @@
 #include "edge/deadlines.h"
 #include "edge/flush.h"
 #include "edge/guest.h"
+#include "edge/pacer.h"
 #include "edge/receive.h"
 #include "edge/visitor.h"
 
@@ -81,6 +82,8 @@ static void enter(struct socket *socket, struct guest *guest)
 		guest_leave(guest);
 	else
 		socket->guest = guest;
+	if (edge->settings.frames_per_second > 0)
+		socket->pacer = pacer_create(socket, edge->settings.frames_per_second);
 	deadlines_add(socket);
 }
 
@@ -248,6 +251,8 @@ bool socket_on_control(struct socket *socket)
 		return false;
 	}
 	socket->pinged_s = 0;
+	if (socket->pacer != NULL)
+		pacer_owe(socket->pacer); /* lws answers by a frame of its own, if it was a ping */
 	return true;
 }
 
@@ -270,6 +275,7 @@ void socket_on_end(struct socket *socket)
 		uncount(edge);
 	}
 	guest_leave(socket->guest);
+	pacer_destroy(socket->pacer);
 	free(socket);
 }
 

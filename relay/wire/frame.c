@@ -129,3 +129,12 @@ size_t frame_run(struct slice frames, size_t bytes_max)
 		run += next;
 	}
 }
+
+size_t frame_first(struct slice frames, size_t count, size_t *found)
+{
+	size_t size = 0;
+
+	for (*found = 0; *found < count && size < frames.size; ++*found)
+		size += first_frame((struct slice){frames.data + size, frames.size - size});
+	return size;
+}

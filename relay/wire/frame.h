@@ -27,3 +27,9 @@ void frame_append_text(struct buffer *out, const struct slice *parts, size_t par
  * `frames` must be what the functions above made.
  */
 size_t frame_run(struct slice frames, size_t bytes_max);
+
+/*
+ * Returns the length of the first `count` frames of `frames`, or of all if there are fewer; *found: how
+ * many these are.
+ */
+size_t frame_first(struct slice frames, size_t count, size_t *found);

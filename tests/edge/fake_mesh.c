@@ -341,6 +341,7 @@ static void read_options(int argc, char **argv, struct edge_settings *settings)
 		{"connections-max", required_argument, NULL, 'c'},
 		{"message-bytes-max", required_argument, NULL, 'm'},
 		{"outbox-bytes-max", required_argument, NULL, 'o'},
+		{"frames-per-second", required_argument, NULL, 'r'},
 		{"handshake-seconds", required_argument, NULL, 's'},
 		{"ping-seconds", required_argument, NULL, 'i'},
 		{"pong-seconds-max", required_argument, NULL, 'g'},
@@ -375,6 +376,9 @@ static void read_options(int argc, char **argv, struct edge_settings *settings)
 			break;
 		case 'o':
 			settings->outbox_bytes_max = number;
+			break;
+		case 'r':
+			settings->frames_per_second = number;
 			break;
 		case 's':
 			settings->handshake_seconds_max = number;

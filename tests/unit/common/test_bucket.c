@@ -91,6 +91,22 @@ static void long_run_gives_the_rate(void **state)
 	assert_int_equal(taken, 20 + 7 * 100);
 }
 
+static void some_are_better_than_none(void **state)
+{
+	(void)state;
+	struct bucket bucket;
+
+	bucket_init(&bucket, 10, 3, 5000);
+	assert_int_equal(bucket_take_some(&bucket, 2, 5000), 2);
+	assert_int_equal(bucket_take_some(&bucket, 2, 5000), 1);
+	assert_int_equal(bucket_take_some(&bucket, 2, 5099), 0);
+	assert_int_equal(bucket_take_some(&bucket, 0, 5100), 0);
+	assert_int_equal(bucket_take_some(&bucket, 2, 5100), 1); /* no part of one was lost */
+	assert_int_equal(bucket_take_some(&bucket, 100, 100000), 3);
+	bucket_init(&bucket, 0, 0, 5000);
+	assert_int_equal(bucket_take_some(&bucket, 100, 5000), 100);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -102,6 +118,7 @@ int main(void)
 		cmocka_unit_test(clock_that_stands_or_goes_back_gives_nothing),
 		cmocka_unit_test(century_does_not_overflow),
 		cmocka_unit_test(long_run_gives_the_rate),
+		cmocka_unit_test(some_are_better_than_none),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

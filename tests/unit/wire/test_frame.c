@@ -203,6 +203,27 @@ static void run_has_at_least_one_frame(void **state)
 	blob_unref(blob);
 }
 
+static void first_frames_are_counted(void **state)
+{
+	(void)state;
+	struct buffer out = {0};
+	const struct slice messages[] = {{pattern, 10}, {pattern, 0}, {pattern, 20000}};
+	size_t found;
+
+	for (size_t i = 0; i < 3; i++)
+		frame_append_text(&out, &messages[i], 1);
+	struct slice frames = buffer_slice(&out);
+	assert_int_equal(frame_first(frames, 0, &found), 0);
+	assert_int_equal(found, 0);
+	assert_int_equal(frame_first(frames, 1, &found), 12);
+	assert_int_equal(found, 1);
+	assert_int_equal(frame_first(frames, 3, &found), 12 + 2 + 4 + 16384);
+	assert_int_equal(found, 3);
+	assert_int_equal(frame_first(frames, 100, &found), frames.size);
+	assert_int_equal(found, 4);
+	buffer_fini(&out);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -215,6 +236,7 @@ int main(void)
 		cmocka_unit_test(appended_is_the_same_as_made),
 		cmocka_unit_test(run_is_of_whole_frames),
 		cmocka_unit_test(run_has_at_least_one_frame),
+		cmocka_unit_test(first_frames_are_counted),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, NULL);
