@@ -3,7 +3,6 @@
  */
 #include "bus/bus.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,7 +17,6 @@
 #include "bus/topic.h"
 #include "bus/traffic.h"
 #include "common/memory.h"
-#include "common/random.h"
 #include "redis/session.h"
 #include "redis/slot.h"
 
@@ -106,7 +104,7 @@ void bus_destroy(struct bus *bus)
 
 /*
  * The node's number is made now and not at the start of the process, which may be long before: the
- * process may have been cloned from a snapshot meanwhile.
+ * process may have been cloned from a snapshot meanwhile. If that happens later, the probe notices.
  */
 static void use(struct bus *bus)
 {
@@ -114,11 +112,7 @@ static void use(struct bus *bus)
 
 	if (shared->node != 0)
 		return;
-	while (shared->node == 0)
-		shared->node = random_u64();
-	keys_node_text(shared->node, shared->node_text);
-	snprintf(shared->redis.client_name, sizeof(shared->redis.client_name), "p2p-relay:%s",
-	         shared->node_text);
+	shared_name_node(shared);
 	if (bus->link != NULL)
 		link_start(bus->link);
 	else

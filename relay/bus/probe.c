@@ -4,6 +4,10 @@
  *
  * Failures: it does not within ANSWER_MS_MAX although nothing else came either, or the loop did not
  * turn for longer than TTL/6. Both fail the session.
+ *
+ * What comes on that channel and is not ours is of a twin: a process that was cloned from the same
+ * snapshot, with the same number. Connections do not outlive a snapshot, so clones connect anew; each
+ * then sends a probe at once, and knows its own by a nonce that it makes at each connect.
  */
 #include "bus/probe.h"
 
@@ -14,7 +18,9 @@
 #include "bus/keys.h"
 #include "bus/link.h"
 #include "common/clock.h"
+#include "common/log.h"
 #include "common/memory.h"
+#include "common/random.h"
 #include "common/timers.h"
 #include "redis/command.h"
 #include "redis/reply.h"
@@ -30,12 +36,14 @@ struct probe {
 	struct link *link;
 	struct blob *channel; /* NULL: none, so nothing is proven */
 	unsigned slot;        /* of the channel */
+	uint64_t node;        /* whose it is */
 	struct subscription *subscription;
 	struct timer watch;
 	uint64_t awake_ms; /* clock_boot_ms() when the loop was last seen to turn */
 	uint64_t tick_ms;  /* the watch fires at least this often */
 	uint64_t heard_ms; /* the last message on the subscriber */
-	uint64_t number;   /* of the last probe */
+	uint64_t number;   /* of the last probe: the nonce, then how many there were */
+	uint32_t stale;    /* the nonce of the session before, of which a probe may be late */
 	uint64_t sent_ms;
 	bool in_flight;
 	bool accepted; /* the connection for commands has answered */
@@ -140,6 +148,20 @@ static void on_watch(void *context)
 
 /* ---- Hearing */
 
+static uint32_t nonce_of(uint64_t number)
+{
+	return (uint32_t)(number >> 32);
+}
+
+static void on_twin(struct probe *probe)
+{
+	struct shared *shared = probe->link->shared;
+
+	log_warn("node_cloned", LOG_TEXT("node", shared->node_text),
+	         LOG_TEXT("meaning", "another process has this number; taking a new one"));
+	shared_name_node(shared);
+}
+
 static void hear(struct probe *probe, struct slice bytes)
 {
 	struct parcel parcel;
@@ -149,6 +171,10 @@ static void hear(struct probe *probe, struct slice bytes)
 	    parcel.body.size != sizeof(number))
 		return;
 	memcpy(&number, parcel.body.data, sizeof(number));
+	if (nonce_of(number) != nonce_of(probe->number) && nonce_of(number) != probe->stale) {
+		on_twin(probe);
+		return;
+	}
 	if (!probe->in_flight || number != probe->number)
 		return;
 	probe->in_flight = false;
@@ -170,6 +196,7 @@ static void on_subscribed(void *context)
 
 	probe->subscribed = true;
 	probe_heard(probe);
+	send(probe);
 }
 
 /* ---- The channel */
@@ -215,15 +242,16 @@ void probe_place(struct probe *probe)
 	struct cluster *cluster = link->shared->cluster;
 	char tag[TAG_BYTES];
 
-	if (probe->channel != NULL &&
+	if (probe->channel != NULL && probe->node == link->shared->node &&
 	    (cluster == NULL || (cluster_link(cluster, probe->slot) == link &&
 	                         (probe->subscribed || !link->subscribed))))
 		return;
 	drop_channel(probe);
 	if (!find_tag(link, tag, &probe->slot))
 		return;
-	probe->channel = keys_node(slice_of(link->shared->settings->prefix), slice_of(tag),
-	                           link->shared->node);
+	probe->node = link->shared->node;
+	probe->channel =
+		keys_node(slice_of(link->shared->settings->prefix), slice_of(tag), probe->node);
 	probe->subscription =
 		subscription_open(link->subscriptions, probe->channel, &holder, probe);
 }
@@ -232,6 +260,8 @@ void probe_start(struct probe *probe)
 {
 	probe->in_flight = false;
 	probe->subscribed = false;
+	probe->stale = nonce_of(probe->number);
+	probe->number = random_u64() & ~(uint64_t)UINT32_MAX;
 	probe->awake_ms = clock_boot_ms();
 	probe_heard(probe);
 	timer_set(probe->link->shared->timers, &probe->watch, probe->tick_ms);

@@ -3,7 +3,8 @@
  *
  * A subscriber can be connected and deaf, and a connection to a host that is gone can look well for
  * a quarter of an hour. So a connection that was silent for a while is proven: what the one
- * publishes on the node's own channel must arrive at the other.
+ * publishes on the node's own channel must arrive at the other. If what somebody else publishes there
+ * arrives, too, this process has been cloned: it takes another number.
  */
 #pragma once
 

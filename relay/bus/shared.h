@@ -21,6 +21,12 @@ struct shared {
 	char node_text[KEYS_NODE_BYTES + 1];
 };
 
+/*
+ * Gives this node a number. The old one, if there is one, is left to the twin that has it, too: it lives in
+ * other keys from now on, and connects anew.
+ */
+void shared_name_node(struct shared *shared);
+
 /* Now, as the timers see it. */
 uint64_t shared_now_ms(const struct shared *shared);
 

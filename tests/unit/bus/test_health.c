@@ -94,6 +94,53 @@ static void frozen_node_does_not_deliver_its_backlog(void **state)
 	part(&two);
 }
 
+/* A probe on the node's own channel that is not its own. */
+static void probe_as_twin(const struct world *world, uint64_t node)
+{
+	const struct parcel parcel = {.kind = PARCEL_PROBE, .node = node};
+	const uint64_t number = (uint64_t)42 << 32;
+	char head[PARCEL_HEAD_BYTES_MAX];
+	char path[96];
+	char command[256];
+
+	snprintf(path, sizeof(path), "%s/parcel", world->server.folder);
+	FILE *file = fopen(path, "wb");
+	assert_non_null(file);
+	fwrite(head, 1, parcel_head(&parcel, head), file);
+	fwrite(&number, 1, sizeof(number), file);
+	fclose(file);
+	snprintf(command, sizeof(command), "-x PUBLISH 'relay:{~}:node:%016llx' <%s",
+	         (unsigned long long)node, path);
+	assert_string_equal(ask(&world->server, command), "1");
+	unlink(path);
+}
+
+static void cloned_node_takes_another_number(void **state)
+{
+	struct world *world = *state;
+	struct pair_of_nodes two;
+	char command[128];
+
+	meet(&two, world);
+	uint64_t before = bus_port()->node(two.a.bus);
+	probe_as_twin(world, before);
+	AWAIT(world, bus_port()->node(two.a.bus) != before);
+	AWAIT(world, state_of(&two.a) == BUS_UP);
+	assert_int_equal(known(&two.b.mesh, "alice")->offlines, 0);
+
+	/* It lives under the new one: its own probes, and the leases of its peers. */
+	snprintf(command, sizeof(command), "HEXISTS 'relay:{m}:peer:alice' n:%016llx",
+	         (unsigned long long)bus_port()->node(two.a.bus));
+	assert_string_equal(ask(&world->server, command), "1");
+	uint64_t after = bus_port()->node(two.a.bus);
+	run_ms(world, 1000); /* several probes */
+	assert_int_equal(bus_port()->node(two.a.bus), after);
+	assert_int_equal(losses(), 1);
+	publish(&two.b, "alice", "found", 1);
+	AWAIT(world, two.alice.messages == 1);
+	part(&two);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -101,6 +148,7 @@ int main(void)
 		TEST(short_stop_of_redis_costs_nothing),
 		TEST(deaf_subscriber_is_noticed),
 		TEST(frozen_node_does_not_deliver_its_backlog),
+		TEST(cloned_node_takes_another_number),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
