@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include <openssl/err.h>
+#include <openssl/rand.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 
@@ -160,7 +161,11 @@ struct ssl_st *tls_session(struct tls *tls, const char *host)
 {
 	if (look_at_files(tls))
 		renew(tls);
-	SSL *session = SSL_new(tls->context);
+	/*
+	 * OpenSSL has a random generator in this process's memory. Where that was cloned with it, from a
+	 * snapshot of the machine, the twin would make the same keys: so the kernel's is mixed in.
+	 */
+	SSL *session = RAND_poll() == 1 ? SSL_new(tls->context) : NULL;
 	if (session == NULL)
 		abort();
 	if (!expect(session, host)) {
