@@ -15,9 +15,9 @@ sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "integration"))
 import pytest  # noqa: E402
 
 from harness import long  # noqa: E402
-from harness.relay import BINARY  # noqa: E402
+from harness.relay import BINARY, is_sanitized  # noqa: E402
 from programs import FOLDER  # noqa: E402
-from rig import LONG, SHORT, Rig, is_sanitized  # noqa: E402
+from rig import LONG, SHORT, Rig  # noqa: E402
 
 
 def pytest_addoption(parser):

@@ -10,7 +10,6 @@ A Redis, nodes, peers on them, a proxy between any two, and what is done to them
     verdict = rig.judge()
 """
 
-import functools
 import json
 import os
 import re
@@ -23,7 +22,7 @@ from dataclasses import dataclass
 from harness import patience
 from harness.process import ROOT
 from harness.redis import Redis
-from harness.relay import BINARY, Relay
+from harness.relay import Relay, is_sanitized
 from programs import KINDS, Proxy, Swarm, judge, read_journal
 
 FIGURES = ROOT / "build/reports/fault.jsonl"
@@ -304,11 +303,6 @@ def clean(verdict, **allowed):
 def oldest(verdict):
     """The age of the oldest delivery, in seconds."""
     return max(verdict.direct["max_ms"], verdict.broadcast["max_ms"]) / 1000
-
-
-@functools.cache
-def is_sanitized():
-    return b"__asan_init" in BINARY.read_bytes()
 
 
 def within_memory(growth, bound):

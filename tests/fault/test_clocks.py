@@ -5,7 +5,7 @@ import time
 import pytest
 
 from clients import Place, with_clients
-from clocks import Clock
+from harness.clock import Clock
 from rig import clean, record
 
 MINUTES, HOUR = 300, 3600

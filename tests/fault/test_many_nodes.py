@@ -17,7 +17,7 @@ def proportional_bytes(pid):
 def test_a_node_for_each_peer(rig):
     """F45: all know all, one broadcast reaches all, and while nobody speaks, nodes and Redis idle."""
     scale = rig.scale
-    count = scale.seconds(50, 500)
+    count = scale.seconds(100, 500)
     rig.start_redis()
     # Core dumps, or only root may see how much memory they have.
     rig.start_nodes(count, profile="agentcore", core_dumps="on", redis_url=rig.redis_address)

@@ -1,17 +1,15 @@
 """
-The real clients, as they speak: pages of two generations, a dashboard, Python programs, and clients
-of AgentCore. Their messages are recorded here; what they need to work is asserted.
+The real clients, as they speak: pages of two generations, a dashboard, and Python programs; those of
+AgentCore are in test_agentcore.py. Their messages are recorded here; what they need to work is asserted.
 """
 
 import asyncio
-import base64
 import json
 import time
 import uuid
 
 from websockets.exceptions import ConnectionClosed
 
-from harness import patience
 from harness.client import Place, expect_nothing, fence
 from harness.raw import RawSocket
 
@@ -298,58 +296,7 @@ async def test_python_client(here, there):
     await listener.expect(type="presence", from_="kiro-1", data={"status": "offline"})
 
 
-# AgentCore
-
-AGENTCORE_HEADERS = {
-    "X-Amzn-Bedrock-AgentCore-Runtime-Session-Id": str(uuid.uuid4()),
-    "X-Amzn-Bedrock-AgentCore-Runtime-Request-Id": str(uuid.uuid4()),
-    "WorkloadAccessToken": "opaque",
-    "baggage": "session.id=1",
-}
-
-
-async def test_agentcore_handshake(start_relays, mesh):
-    """What the platform sends to /ws and must get back: three headers, at once."""
-    (relay,) = start_relays(1, profile="agentcore")
-    place = Place(relay)
-    headers = [f"{name}: {value}" for name, value in AGENTCORE_HEADERS.items()]
-    headers.append(f"x-amzn-bedrock-agentcore-runtime-custom-mesh: {mesh}")
-    client = await RawSocket.upgrade(place, headers)
-    names = {line.partition(":")[0].lower() for line in client.head.split("\r\n")[1:] if line}
-    assert {"connection", "upgrade", "sec-websocket-accept"} <= names
-    assert not names & {"sec-websocket-protocol", "sec-websocket-extensions"}
-    await client.send_text('{"type":"presence","from":"vm-1"}')
-    other = await Place(relay).connect(
-        "vm-2", headers={"X-Amzn-Bedrock-AgentCore-Runtime-Custom-Mesh": mesh}
-    )
-    await other.announce()
-    await other.expect(type="presence", from_="vm-1")
-    client.close()
-
-
-async def test_agentcore_client_with_duplicate_headers(here):
-    """
-    The SDK's helper hands out handshake headers, the WebSocket library adds its own: each comes
-    twice, keys different. The second may not be taken for an attack; the answer is to one of them.
-    """
-    key = base64.b64encode(b"0123456789abcdef").decode()
-    client = await RawSocket.upgrade(
-        here,
-        [
-            "Host: 127.0.0.1",
-            "Connection: Upgrade",
-            "Upgrade: websocket",
-            "Sec-WebSocket-Version: 13",
-            f"Sec-WebSocket-Key: {key}",
-            "X-Amz-Date: 20260101T000000Z",
-            "Authorization: AWS4-HMAC-SHA256 Credential=x, SignedHeaders=host, Signature=y",
-            "X-Amzn-Bedrock-AgentCore-Runtime-Session-Id: " + "s" * 33,
-            "User-Agent: AgentCoreRuntimeClient/1.0",
-        ],
-    )
-    await client.send_text('{"type":"capabilities"}')
-    assert json.loads(await client.receive_text())["type"] == "capabilities_response"
-    client.close()
+# Browsers that have a token
 
 
 async def test_bearer_subprotocols_of_a_browser(here):
@@ -368,44 +315,3 @@ async def test_bearer_subprotocols_of_a_browser(here):
         assert json.loads(await client.receive_text())["type"] == "capabilities_response"
         client.close()
     assert "eyJ" not in here.relay.log()
-
-
-async def test_agentcore_presigned_query(here):
-    """A browser connects with SigV4 in the query, over a kilobyte of it."""
-    query = "&".join(
-        [
-            "qualifier=DEFAULT",
-            "X-Amzn-Bedrock-AgentCore-Runtime-Session-Id=" + str(uuid.uuid4()),
-            "X-Amz-Algorithm=AWS4-HMAC-SHA256",
-            "X-Amz-Credential=AKIA%2F20260101%2Fus-west-2%2Fbedrock-agentcore%2Faws4_request",
-            "X-Amz-Date=20260101T000000Z",
-            "X-Amz-Expires=300",
-            "X-Amz-SignedHeaders=host",
-            "X-Amz-Security-Token=" + "x" * 1500,
-            "X-Amz-Signature=" + "0" * 64,
-        ]
-    )
-    client = await Place(here.relay).connect("browser", path="/ws?" + query)
-    await client.settle()
-    assert "x" * 100 not in here.relay.log() and "0" * 64 not in here.relay.log()
-
-
-async def test_agentcore_one_client_per_node(start_relays, mesh):
-    """Each session has a relay of its own; they meet in Redis alone."""
-    nodes = start_relays(6, profile="agentcore")
-    header = {"X-Amzn-Bedrock-AgentCore-Runtime-Custom-Mesh": mesh}
-    clients = []
-    for n, node in enumerate(nodes):
-        client = await Place(node).connect(f"vm-{n}", headers=header)
-        await client.announce(agents=[f"a{n}"])
-        await client.settle()
-        clients.append(client)
-        assert node.get("/ping").json["status"] == "HealthyBusy"
-    for n, client in enumerate(clients):
-        await client.send("direct", {"n": n}, to=f"a{(n + 1) % 6}")
-        await client.send("broadcast", {"n": n}, turnId="t")
-    for n, client in enumerate(clients):
-        await client.expect(type="direct", data={"n": (n - 1) % 6})
-        await patience.eventually(lambda: len(client.all(type="broadcast")) == 5, client.story)
-    listed = nodes[0].request("POST", "/invocations", body=b"{}", headers=header).json
-    assert listed["count"] == 6

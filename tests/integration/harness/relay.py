@@ -1,5 +1,6 @@
 """A relay process: the binary under test is $RELAY_BINARY, else build/release/p2p-relay."""
 
+import functools
 import http.client
 import json
 import os
@@ -17,6 +18,11 @@ SANITIZERS = {
     "UBSAN_OPTIONS": os.environ.get("UBSAN_OPTIONS", "print_stacktrace=1:halt_on_error=1"),
 }
 SANITIZER_REPORT = re.compile(r"==\d+==ERROR: |runtime error: |SUMMARY: \w+Sanitizer")
+
+
+@functools.cache
+def is_sanitized():
+    return b"__asan_init" in BINARY.read_bytes()
 
 
 class Response:

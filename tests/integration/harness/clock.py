@@ -1,4 +1,4 @@
-"""A clock that is wrong: libfaketime shifts what a node believes the time of day to be. Time itself passes as ever."""
+"""A clock that is wrong: libfaketime shifts what a node believes the time of day to be."""
 
 import pathlib
 
@@ -8,12 +8,17 @@ LIBRARIES = list(pathlib.Path("/usr/lib").glob("*/faketime/libfaketime.so.1"))
 
 
 class Clock:
-    """rig.start_nodes(1, environment=clock.environment); then clock.set(3600), at any time."""
+    """
+    start_relays(1, environment=clock.environment); then clock.set(3600), at any time.
 
-    def __init__(self, path, shift=0):
+    Time itself passes as ever, unless it `passes` when the clock is set: then so much has gone by.
+    """
+
+    def __init__(self, path, shift=0, passes=False):
         if not LIBRARIES:
             pytest.skip("no libfaketime here")
         self.path = path
+        self.passes = passes
         self.set(shift)
 
     def set(self, shift):
@@ -29,5 +34,5 @@ class Clock:
             "LD_PRELOAD": str(LIBRARIES[0]),
             "FAKETIME_TIMESTAMP_FILE": str(self.path),
             "FAKETIME_NO_CACHE": "1",
-            "DONT_FAKE_MONOTONIC": "1",  # nor does who sets the clock move that one
+            "DONT_FAKE_MONOTONIC": "" if self.passes else "1",  # nor does who sets the clock move that one
         }
