@@ -18,7 +18,7 @@ from harness.certificates import Authority
 from harness.client import Place
 from harness.cluster import Cluster
 from harness.issuer import Issuer
-from harness.redis import Redis
+from harness.redis import Redis, free_port
 from harness.relay import BINARY, Relay
 from harness.sentinel import SentinelSet
 
@@ -212,6 +212,21 @@ def start_relays(request, tmp_path, start_redis):
 def start_relay(start_relays):
     def start(**options):
         return start_relays(1, **options)[0]
+
+    return start
+
+
+@pytest.fixture
+def start_runtimes(start_relays):
+    """start_runtimes(2): as AgentCore starts containers, by variables alone, with the limits of the profile."""
+
+    def start(count=1, environment=None, **options):
+        options = {"listen": None, **dict.fromkeys(UNLIMITED), **options}
+        started = []
+        for _ in range(count):
+            variables = {"RELAY_PROFILE": "agentcore", "PORT": str(free_port()), **(environment or {})}
+            started += start_relays(1, environment=variables, **options)
+        return started
 
     return start
 

@@ -20,7 +20,6 @@ from harness import patience
 from harness.client import HEADERS, NO_PROXY, Place, connect, fence
 from harness.clock import Clock
 from harness.raw import RawSocket
-from harness.redis import free_port
 from harness.relay import is_sanitized
 
 SESSION = "X-Amzn-Bedrock-AgentCore-Runtime-Session-Id"
@@ -30,9 +29,6 @@ FRAME_BYTES_MAX = 32_000  # of the guide's two numbers, 64 KB and 32 KB, the low
 FRAMES_PER_SECOND_MAX = 250
 TERMINATION_SECONDS = 15
 AFTERGLOW_SECONDS = 120
-
-# The profile's own limits, where the other tests have none.
-OF_THE_PROFILE = dict.fromkeys(("messages_per_second", "bytes_per_second", "presence_repeat_seconds"))
 
 
 class Session(Place):
@@ -49,21 +45,6 @@ class Session(Place):
         headers, protocols = super().shown()
         # A parameter of the query comes as a header too, in lower case.
         return {**headers, SESSION: self.session, CUSTOM_MESH.lower(): self.mesh}, protocols
-
-
-@pytest.fixture
-def start_runtimes(start_relays):
-    """start_runtimes(2): containers, of which nothing is known but the variables of the runtime."""
-
-    def start(count=1, environment=None, **options):
-        started = []
-        for _ in range(count):
-            variables = {"RELAY_PROFILE": "agentcore", "PORT": str(free_port()), **(environment or {})}
-            options = {"listen": None, **OF_THE_PROFILE, **options}
-            started += start_relays(1, environment=variables, **options)
-        return started
-
-    return start
 
 
 @pytest.fixture
