@@ -11,7 +11,7 @@ set(CMAKE_C_FLAGS_RELEASE "-O2 -g")
 set(CMAKE_C_FLAGS_DEBUG "-Og -g")
 
 add_compile_options(-fPIE -fstack-protector-strong -fstack-clash-protection -fno-omit-frame-pointer)
-add_link_options(-pie -Wl,-z,relro,-z,now -Wl,--as-needed)
+add_link_options("$<$<STREQUAL:$<TARGET_PROPERTY:TYPE>,EXECUTABLE>:-pie>" -Wl,-z,relro,-z,now -Wl,--as-needed)
 
 if(RELAY_SANITIZE)
 	set(sanitizers -fsanitize=address,undefined -fno-sanitize-recover=all)

@@ -196,7 +196,8 @@ static void on_subscribed(void *context)
 
 	probe->subscribed = true;
 	probe_heard(probe);
-	send(probe);
+	if (session_is_ready(probe->link->session))
+		send(probe);
 }
 
 /* ---- The channel */
