@@ -7,6 +7,7 @@
 #include "bench/speech.h"
 
 #define READY_SECONDS 60
+#define STALL_SECONDS 10
 
 void crowd_init(struct crowd *crowd, const struct bench *bench)
 {
@@ -59,6 +60,38 @@ void crowd_wait(struct crowd *crowd, size_t waiting_max)
 			    READY_SECONDS);
 		net_turn(crowd->net, give_up_ns);
 	}
+}
+
+void crowd_talk(struct crowd *crowd, const struct talk *talk, uint64_t until_ns)
+{
+	uint64_t heard = crowd->heard, stall_ns = net_now() + (uint64_t)STALL_SECONDS * NS;
+
+	for (uint64_t now = net_now(); now < until_ns; now = net_now()) {
+		uint64_t next_ns = talk->go_on(talk->context, now);
+
+		net_turn(crowd->net, next_ns < until_ns ? next_ns : until_ns);
+		if (crowd->heard != heard || talk->is_complete(talk->context)) {
+			heard = crowd->heard;
+			stall_ns = now + (uint64_t)STALL_SECONDS * NS;
+		}
+		if (crowd_is_broken(crowd))
+			return;
+		if (now >= stall_ns) {
+			crowd_fault(crowd, &crowd->errors, "nothing came for %d s", STALL_SECONDS);
+			return;
+		}
+	}
+}
+
+void crowd_hear_out(struct crowd *crowd, const struct talk *talk)
+{
+	uint64_t give_up_ns = net_now() + (uint64_t)STALL_SECONDS * NS;
+
+	while (!talk->is_complete(talk->context) && !crowd_is_broken(crowd) &&
+	       net_now() < give_up_ns)
+		net_turn(crowd->net, give_up_ns);
+	if (!talk->is_complete(talk->context))
+		crowd_fault(crowd, &crowd->errors, "not all came that was said");
 }
 
 void peer_is_ready(struct peer *peer)

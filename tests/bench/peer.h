@@ -72,6 +72,19 @@ void crowd_fault(struct crowd *crowd, uint64_t *counter, const char *format, ...
 /* Whether to go on is pointless: a connection is lost. */
 bool crowd_is_broken(const struct crowd *crowd);
 
+/* What the peers say to each other, be it as fast as it is answered or at a rate. */
+struct talk {
+	void *context;
+	uint64_t (*go_on)(void *context, uint64_t now_ns); /* says what is due; when is the next? */
+	bool (*is_complete)(const void *context);          /* all has come that was said */
+};
+
+/* Lets them talk until then; gives up, which is an error, if nothing comes for long. */
+void crowd_talk(struct crowd *crowd, const struct talk *talk, uint64_t until_ns);
+
+/* Says no more, and waits for what is under way; it is an error if that does not come. */
+void crowd_hear_out(struct crowd *crowd, const struct talk *talk);
+
 /* Connects the peer, zeroed memory but for `names` and `mesh`, to node 0 or 1. */
 void peer_open(struct peer *peer, struct crowd *crowd, size_t node, enum peer_kind kind,
                size_t number, peer_message *message);

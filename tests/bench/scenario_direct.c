@@ -16,7 +16,6 @@
 
 #define PROBE_NS 100000000
 #define READY_SECONDS 30
-#define STALL_SECONDS 10
 #define PROBE UINT32_MAX /* the number of the messages by which a pair meets */
 
 struct direct {
@@ -183,8 +182,9 @@ static void meet(struct direct *direct)
 }
 
 /* Returns when the next question is due. */
-static uint64_t ask_what_is_due(struct direct *direct, uint64_t now)
+static uint64_t ask_what_is_due(void *context, uint64_t now)
 {
+	struct direct *direct = context;
 	const struct bench *bench = direct->bench;
 
 	if (bench->rate == 0)
@@ -198,57 +198,29 @@ static uint64_t ask_what_is_due(struct direct *direct, uint64_t now)
 	return due;
 }
 
-/* Gives up if nothing arrives for long. */
-static void run_until(struct direct *direct, uint64_t until_ns)
+static bool is_answered(const void *context)
 {
-	struct crowd *crowd = &direct->crowd;
-	uint64_t messages = direct->messages, stall_ns = net_now() + (uint64_t)STALL_SECONDS * NS;
+	const struct direct *direct = context;
 
-	for (uint64_t now = net_now(); now < until_ns; now = net_now()) {
-		uint64_t next_ns = ask_what_is_due(direct, now);
-
-		net_turn(crowd->net, next_ns < until_ns ? next_ns : until_ns);
-		if (direct->messages != messages || direct->answered == direct->asked) {
-			messages = direct->messages;
-			stall_ns = now + (uint64_t)STALL_SECONDS * NS;
-		}
-		if (crowd_is_broken(crowd))
-			return;
-		if (now >= stall_ns) {
-			crowd_fault(crowd, &crowd->errors, "nothing came for %d s", STALL_SECONDS);
-			return;
-		}
-	}
-}
-
-static void wait_until_answered(struct direct *direct)
-{
-	struct crowd *crowd = &direct->crowd;
-	uint64_t give_up_ns = net_now() + (uint64_t)STALL_SECONDS * NS;
-
-	direct->stopped = true;
-	while (direct->answered < direct->asked && !crowd_is_broken(crowd) &&
-	       net_now() < give_up_ns)
-		net_turn(crowd->net, give_up_ns);
-	if (direct->answered < direct->asked)
-		crowd_fault(crowd, &crowd->errors, "%lu answers did not come",
-		            direct->asked - direct->answered);
+	return direct->answered == direct->asked;
 }
 
 static void run(struct direct *direct)
 {
 	const struct bench *bench = direct->bench;
+	const struct talk talk = {direct, ask_what_is_due, is_answered};
 
 	direct->begin_ns = net_now() + NS / 1000;
 	direct->measure_ns = direct->begin_ns + bench->warm_up_seconds * NS;
 	direct->end_ns = direct->measure_ns + bench->seconds * NS;
 	for (size_t i = 0; bench->rate == 0 && i < bench->senders * bench->in_flight; i++)
 		ask(&direct->pairs[i % bench->senders]);
-	run_until(direct, direct->measure_ns);
+	crowd_talk(&direct->crowd, &talk, direct->measure_ns);
 	stretch_begin(&direct->report.stretch, &bench->processes, direct->messages);
-	run_until(direct, direct->end_ns);
+	crowd_talk(&direct->crowd, &talk, direct->end_ns);
 	stretch_end(&direct->report.stretch, &bench->processes, direct->messages);
-	wait_until_answered(direct);
+	direct->stopped = true;
+	crowd_hear_out(&direct->crowd, &talk);
 
 	if (bench->rate > 0)
 		report_title(bench, "there and back, %lu pairs, %lu bytes, %lu questions/s",

@@ -14,7 +14,6 @@
 
 #define PROBE_NS 200000000
 #define READY_SECONDS 60
-#define STALL_SECONDS 10
 #define UNDER_WAY_MAX 65536 /* messages of a sender that not all listeners have; a power of two */
 #define PROBE UINT32_MAX    /* the number of the messages by which listeners get to know a sender */
 
@@ -184,8 +183,9 @@ static void send_one(struct fanout *fanout, struct sender *sender)
 }
 
 /* Returns when the next message is due. */
-static uint64_t send_what_is_due(struct fanout *fanout, uint64_t now)
+static uint64_t send_what_is_due(void *context, uint64_t now)
 {
+	struct fanout *fanout = context;
 	const struct bench *bench = fanout->bench;
 	uint64_t next_ns = now + PROBE_NS;
 
@@ -209,61 +209,29 @@ static uint64_t send_what_is_due(struct fanout *fanout, uint64_t now)
 	return next_ns;
 }
 
-static bool is_complete(const struct fanout *fanout)
+static bool is_complete(const void *context)
 {
+	const struct fanout *fanout = context;
+
 	for (size_t i = 0; i < fanout->bench->senders; i++)
 		if (fanout->senders[i].completed < fanout->senders[i].sent)
 			return false;
 	return true;
 }
 
-/* Gives up if nothing is delivered for long. */
-static void run_until(struct fanout *fanout, uint64_t until_ns)
-{
-	struct crowd *crowd = &fanout->crowd;
-	uint64_t deliveries = fanout->deliveries,
-		 stall_ns = net_now() + (uint64_t)STALL_SECONDS * NS;
-
-	for (uint64_t now = net_now(); now < until_ns; now = net_now()) {
-		uint64_t next_ns = send_what_is_due(fanout, now);
-
-		net_turn(crowd->net, next_ns < until_ns ? next_ns : until_ns);
-		if (fanout->deliveries != deliveries || is_complete(fanout)) {
-			deliveries = fanout->deliveries;
-			stall_ns = now + (uint64_t)STALL_SECONDS * NS;
-		}
-		if (crowd_is_broken(crowd))
-			return;
-		if (now >= stall_ns) {
-			crowd_fault(crowd, &crowd->errors, "nothing came for %d s", STALL_SECONDS);
-			return;
-		}
-	}
-}
-
-static void wait_until_complete(struct fanout *fanout)
-{
-	struct crowd *crowd = &fanout->crowd;
-	uint64_t give_up_ns = net_now() + (uint64_t)STALL_SECONDS * NS;
-
-	while (!is_complete(fanout) && !crowd_is_broken(crowd) && net_now() < give_up_ns)
-		net_turn(crowd->net, give_up_ns);
-	if (!is_complete(fanout))
-		crowd_fault(crowd, &crowd->errors, "the last messages did not reach all");
-}
-
 static void run(struct fanout *fanout)
 {
 	const struct bench *bench = fanout->bench;
+	const struct talk talk = {fanout, send_what_is_due, is_complete};
 
 	fanout->begin_ns = net_now();
 	fanout->measure_ns = fanout->begin_ns + bench->warm_up_seconds * NS;
 	fanout->end_ns = fanout->measure_ns + bench->seconds * NS;
-	run_until(fanout, fanout->measure_ns);
+	crowd_talk(&fanout->crowd, &talk, fanout->measure_ns);
 	stretch_begin(&fanout->report.stretch, &bench->processes, fanout->deliveries);
-	run_until(fanout, fanout->end_ns);
+	crowd_talk(&fanout->crowd, &talk, fanout->end_ns);
 	stretch_end(&fanout->report.stretch, &bench->processes, fanout->deliveries);
-	wait_until_complete(fanout);
+	crowd_hear_out(&fanout->crowd, &talk);
 
 	if (bench->rate > 0)
 		report_title(bench, "%lu to %lu, %lu bytes, %lu messages/s", bench->senders,
