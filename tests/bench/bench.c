@@ -1,5 +1,5 @@
 /*
- * A load generator for two nodes that share a Redis. scripts/bench starts all of it.
+ * A load generator for nodes that share a Redis. scripts/bench starts all of it.
  */
 #include <arpa/inet.h>
 #include <stddef.h>
@@ -14,8 +14,8 @@ static const struct {
 	const char *name;
 	void (*run)(const struct bench *bench);
 } scenarios[] = {
-	{"fanout", scenario_fanout},   {"direct", scenario_direct}, {"join", scenario_join},
-	{"connect", scenario_connect}, {"idle", scenario_idle},
+	{"fanout", scenario_fanout}, {"direct", scenario_direct},   {"join", scenario_join},
+	{"leave", scenario_leave},   {"connect", scenario_connect}, {"meshes", scenario_meshes},
 };
 
 static const struct speech *const speeches[] = {
@@ -23,14 +23,18 @@ static const struct speech *const speeches[] = {
 };
 
 static const char usage[] =
-	"Usage: bench fanout|direct|join|connect|idle --nodes HOST:PORT,HOST:PORT [--name value]...\n"
+	"Usage: bench fanout|direct|join|leave|connect|meshes --nodes HOST:PORT,... [--name value]...\n"
 	"  --server NAME         what it is: relay (default), nats, nchan, centrifugo or raw\n"
 	"  --process NAME:PID    whose CPU time counts; repeatable\n"
 	"  --json yes            print one line of JSON\n"
+	"  --marks yes           print begin and end, when what is measured does\n"
 	"  --senders N           direct: pairs; fanout: peers on node 1 (default 1)\n"
-	"  --receivers N         fanout: peers on node 2; join: on both (default 1000)\n"
-	"  --sockets N           connect, idle: on both nodes (default 10000)\n"
-	"  --mesh-peers N        idle: peers in each mesh, of our relay (default 10)\n"
+	"  --receivers N         fanout: peers on node 2; join, leave: on all (default 1000)\n"
+	"  --sockets N           connect, meshes: on all nodes (default 10000)\n"
+	"  --mesh-peers N        peers in each mesh, of our relay: meshes (default 10); join, leave (default all)\n"
+	"  --heartbeats N        meshes: heartbeats a second, of all peers together; so also:\n"
+	"  --broadcasts N        ... in their mesh\n"
+	"  --directs N           ... to a partner in it\n"
 	"  --bytes N             per message (default 200)\n"
 	"  --rate N              messages a second, of all senders together; direct: questions\n"
 	"  --window N            fanout without a rate: messages under way, of each sender (default 32)\n"
@@ -52,6 +56,9 @@ static const struct {
 	{"--in-flight", offsetof(struct bench, in_flight), 1, 10000},
 	{"--sockets", offsetof(struct bench, sockets), 1, 50000},
 	{"--mesh-peers", offsetof(struct bench, mesh_peers), 1, 5000},
+	{"--heartbeats", offsetof(struct bench, heartbeats), 0, 1000000},
+	{"--broadcasts", offsetof(struct bench, broadcasts), 0, 1000000},
+	{"--directs", offsetof(struct bench, directs), 0, 1000000},
 	{"--opening", offsetof(struct bench, opening), 1, 1000},
 	{"--seconds", offsetof(struct bench, seconds), 1, 3600},
 	{"--warm-up-seconds", offsetof(struct bench, warm_up_seconds), 0, 3600},
@@ -83,14 +90,19 @@ static struct sockaddr_in node(const char *text, size_t size)
 	return address;
 }
 
-/* "127.0.0.1:8081,127.0.0.1:8082", or one that is both */
+/* "127.0.0.1:8081,127.0.0.1:8082" */
 static void read_nodes(struct bench *bench, const char *text)
 {
-	size_t comma = strcspn(text, ",");
-	const char *second = text[comma] == ',' ? text + comma + 1 : text;
+	for (bench->node_count = 0;; text++) {
+		size_t size = strcspn(text, ",");
 
-	bench->nodes[0] = node(text, comma);
-	bench->nodes[1] = node(second, strlen(second));
+		if (bench->node_count == NODES_MAX)
+			die("there may be %d nodes", NODES_MAX);
+		bench->nodes[bench->node_count++] = node(text, size);
+		text += size;
+		if (*text == '\0')
+			return;
+	}
 }
 
 static const struct speech *find_speech(const char *name)
@@ -127,6 +139,10 @@ static void read_option(struct bench *bench, const char *name, char *value)
 		bench->json = strcmp(value, "yes") == 0;
 		return;
 	}
+	if (strcmp(name, "--marks") == 0) {
+		bench->marks = strcmp(value, "yes") == 0;
+		return;
+	}
 	if (strcmp(name, "--process") == 0) {
 		read_process(&bench->processes, value);
 		return;
@@ -160,7 +176,6 @@ int main(int argc, char **argv)
 	                      .window = 32,
 	                      .in_flight = 1,
 	                      .sockets = 10000,
-	                      .mesh_peers = 10,
 	                      .opening = 64,
 	                      .seconds = 10,
 	                      .warm_up_seconds = 2};
@@ -170,7 +185,7 @@ int main(int argc, char **argv)
 	bench.scenario = argv[1];
 	for (int i = 2; i < argc; i += 2)
 		read_option(&bench, argv[i], argv[i + 1]);
-	if (bench.nodes[0].sin_port == 0)
+	if (bench.node_count == 0)
 		die("--nodes is missing\n%s", usage);
 	allow_many_files();
 	prctl(PR_SET_TIMERSLACK, 1); /* the kernel's 50 us would count as latency */

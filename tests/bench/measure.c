@@ -9,25 +9,22 @@
 #include "bench/net.h"
 #include "common/memory.h"
 
-/* utime and stime are fields 14 and 15 of the line. Field 2 is a name, in parentheses. */
+static double seconds_of(clockid_t clock)
+{
+	struct timespec used;
+
+	clock_gettime(clock, &used);
+	return (double)used.tv_sec + (double)used.tv_nsec / 1e9;
+}
+
+/* The kernel's own clock of the process: of all its threads, those that have ended included. */
 static double process_cpu(const struct process *process)
 {
-	char path[64], line[1024] = "";
+	clockid_t clock;
 
-	snprintf(path, sizeof(path), "/proc/%d/stat", process->pid);
-	FILE *file = fopen(path, "r");
-	if (file == NULL || fgets(line, sizeof(line), file) == NULL)
+	if (clock_getcpuclockid(process->pid, &clock) != 0)
 		die("process %d (%s) is gone", process->pid, process->name);
-	fclose(file);
-
-	char *field = strrchr(line, ')');
-	for (int number = 2; field != NULL && number < 14; number++)
-		field = strchr(field + 1, ' ');
-	if (field == NULL)
-		die("cannot read %s", path);
-	unsigned long ticks = strtoul(field, &field, 10);
-	ticks += strtoul(field, NULL, 10);
-	return (double)ticks / (double)sysconf(_SC_CLK_TCK);
+	return seconds_of(clock);
 }
 
 struct cpu cpu_read(const struct processes *processes)
@@ -86,10 +83,7 @@ struct memory memory_read(const struct processes *processes)
 
 double cpu_own(void)
 {
-	struct timespec used;
-
-	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
-	return (double)used.tv_sec + (double)used.tv_nsec / 1e9;
+	return seconds_of(CLOCK_PROCESS_CPUTIME_ID);
 }
 
 void stretch_begin(struct stretch *stretch, const struct processes *processes, uint64_t count)

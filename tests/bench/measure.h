@@ -4,7 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define PROCESSES_MAX 16
+#define PROCESSES_MAX 32
 
 struct process {
 	const char *name;
@@ -16,7 +16,7 @@ struct processes {
 	size_t count;
 };
 
-/* CPU time used so far, user and system, in seconds, of each process; the kernel counts in 10 ms. */
+/* CPU time used so far, user and system, in seconds, of each process. */
 struct cpu {
 	double seconds[PROCESSES_MAX];
 };

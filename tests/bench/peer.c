@@ -140,6 +140,8 @@ static void on_lost(void *context, const char *why)
 {
 	struct peer *peer = context;
 
+	if (peer->leaves)
+		return;
 	peer->crowd->lost++;
 	crowd_fault(peer->crowd, &peer->crowd->errors, "%s lost: %s", peer->name, why);
 }
@@ -160,7 +162,8 @@ void peer_open(struct peer *peer, struct crowd *crowd, size_t node, enum peer_ki
 	buffer_append(&target, (struct slice){"", 1});
 	crowd->opened++;
 	peer->client =
-		net_connect(crowd->net, &crowd->bench->nodes[node], target.data, &events, peer);
+		net_connect(crowd->net, &crowd->bench->nodes[node % crowd->bench->node_count],
+	                    target.data, &events, peer);
 	buffer_fini(&target);
 }
 
@@ -169,6 +172,12 @@ void peer_fini(struct peer *peer)
 	if (peer->alias_entry.key.size > 0)
 		table_remove(&peer->crowd->aliases, &peer->alias_entry);
 	buffer_fini(&peer->unread);
+}
+
+void peer_leave(struct peer *peer)
+{
+	peer->leaves = true;
+	client_send(peer->client, WEBSOCKET_CLOSE, SLICE("\x03\xe8")); /* 1000 */
 }
 
 void peer_say(struct peer *peer, struct slice message)

@@ -34,6 +34,7 @@ struct peer {
 	size_t number;
 	size_t mesh; /* 0: the one that all share; else its number. Only ours has such a thing */
 	bool ready;  /* has been let in: hears what is said from now on */
+	bool leaves; /* its end is no loss */
 	char name[NAME_BYTES];
 	char partner[NAME_BYTES];       /* the name of the peer that it speaks to, if it is one */
 	struct table_entry alias_entry; /* in the crowd's, if it has one */
@@ -85,12 +86,18 @@ void crowd_talk(struct crowd *crowd, const struct talk *talk, uint64_t until_ns)
 /* Says no more, and waits for what is under way; it is an error if that does not come. */
 void crowd_hear_out(struct crowd *crowd, const struct talk *talk);
 
-/* Connects the peer, zeroed memory but for `names` and `mesh`, to node 0 or 1. */
+/*
+ * Connects the peer, zeroed memory but for `names` and `mesh`, to the node of that number, counted round:
+ * with two nodes 2 is the first.
+ */
 void peer_open(struct peer *peer, struct crowd *crowd, size_t node, enum peer_kind kind,
                size_t number, peer_message *message);
 void peer_fini(struct peer *peer);
 
-/* Says a message to whom it speaks to. Leaves at the next turn. */
+/* Closes its connection, politely. */
+void peer_leave(struct peer *peer);
+
+/* Says a message to whom it speaks to. It is sent at the next turn. */
 void peer_say(struct peer *peer, struct slice message);
 
 /* For the speech: the server has let the peer in. */

@@ -5,6 +5,27 @@
 
 #include "bench/speech.h"
 
+/* Whoever reads them has counters of its own to look at. */
+static void mark(const struct bench *bench, const char *word)
+{
+	if (!bench->marks)
+		return;
+	printf("%s\n", word);
+	fflush(stdout);
+}
+
+void report_begin(struct report *report, const struct bench *bench, uint64_t count)
+{
+	mark(bench, "begin");
+	stretch_begin(&report->stretch, &bench->processes, count);
+}
+
+void report_end(struct report *report, const struct bench *bench, uint64_t count)
+{
+	stretch_end(&report->stretch, &bench->processes, count);
+	mark(bench, "end");
+}
+
 void report_title(const struct bench *bench, const char *format, ...)
 {
 	va_list arguments;
@@ -124,7 +145,7 @@ static void print_json(const struct report *report, const struct crowd *crowd)
 	       bench->scenario, bench->speech->name, report->unit, stretch->count,
 	       stretch->seconds);
 	for (size_t i = 0; i < bench->processes.count; i++)
-		printf("%s\"%s\":%.2f", i == 0 ? "" : ",", bench->processes.list[i].name,
+		printf("%s\"%s\":%.6f", i == 0 ? "" : ",", bench->processes.list[i].name,
 		       used(stretch, i));
 	printf("},\"generator_cpu_seconds\":%.2f", stretch->own_cpu_seconds);
 	if (report->idle)

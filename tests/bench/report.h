@@ -12,6 +12,10 @@ struct report {
 	struct memory before, after; /* the sockets came, if idle */
 };
 
+/* What is measured begins and ends; `count` is what was done before. */
+void report_begin(struct report *report, const struct bench *bench, uint64_t count);
+void report_end(struct report *report, const struct bench *bench, uint64_t count);
+
 /* For people only: what was run. */
 void report_title(const struct bench *bench, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));

@@ -17,15 +17,15 @@ void scenario_connect(const struct bench *bench)
 	struct crowd crowd;
 
 	crowd_init(&crowd, bench);
-	stretch_begin(&report.stretch, &bench->processes, 0);
+	report_begin(&report, bench, 0);
 	for (size_t i = 0; i < bench->sockets; i++) {
-		peer_open(&peers[i], &crowd, i % 2, PEER_VISITOR, i, ignore);
+		peer_open(&peers[i], &crowd, i, PEER_VISITOR, i, ignore);
 		crowd_wait(&crowd, bench->opening);
 	}
 	crowd_wait(&crowd, 0);
-	stretch_end(&report.stretch, &bench->processes, crowd.ready);
+	report_end(&report, bench, crowd.ready);
 
-	report_title(bench, "%lu sockets over both nodes, %lu at a time", bench->sockets,
+	report_title(bench, "%lu sockets over all nodes, %lu at a time", bench->sockets,
 	             bench->opening);
 	report_print(&report, &crowd);
 	for (size_t i = 0; i < bench->sockets; i++)

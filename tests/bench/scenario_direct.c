@@ -216,9 +216,9 @@ static void run(struct direct *direct)
 	for (size_t i = 0; bench->rate == 0 && i < bench->senders * bench->in_flight; i++)
 		ask(&direct->pairs[i % bench->senders]);
 	crowd_talk(&direct->crowd, &talk, direct->measure_ns);
-	stretch_begin(&direct->report.stretch, &bench->processes, direct->messages);
+	report_begin(&direct->report, bench, direct->messages);
 	crowd_talk(&direct->crowd, &talk, direct->end_ns);
-	stretch_end(&direct->report.stretch, &bench->processes, direct->messages);
+	report_end(&direct->report, bench, direct->messages);
 	direct->stopped = true;
 	crowd_hear_out(&direct->crowd, &talk);
 

@@ -228,9 +228,9 @@ static void run(struct fanout *fanout)
 	fanout->measure_ns = fanout->begin_ns + bench->warm_up_seconds * NS;
 	fanout->end_ns = fanout->measure_ns + bench->seconds * NS;
 	crowd_talk(&fanout->crowd, &talk, fanout->measure_ns);
-	stretch_begin(&fanout->report.stretch, &bench->processes, fanout->deliveries);
+	report_begin(&fanout->report, bench, fanout->deliveries);
 	crowd_talk(&fanout->crowd, &talk, fanout->end_ns);
-	stretch_end(&fanout->report.stretch, &bench->processes, fanout->deliveries);
+	report_end(&fanout->report, bench, fanout->deliveries);
 	crowd_hear_out(&fanout->crowd, &talk);
 
 	if (bench->rate > 0)

@@ -1,5 +1,5 @@
 /*
- * Peers join one mesh, spread over both nodes, until each knows of all others: from the roster that
+ * Peers join a mesh, spread over all nodes, until each knows of all others in it: from the roster that
  * it gets when it joins, and from what it is told of those that come later.
  *
  * Where a server knows nothing of presence, a peer has joined when it hears what is said to all: not
@@ -17,6 +17,7 @@ struct join {
 	const struct bench *bench;
 	struct crowd crowd;
 	struct newcomer *newcomers;
+	uint64_t mesh_peers;
 	struct report report;
 	uint64_t known; /* pairs of peers of which the one knows of the other */
 };
@@ -24,7 +25,7 @@ struct join {
 struct newcomer {
 	struct peer peer; /* first: a peer is a newcomer */
 	struct join *join;
-	bool *knows; /* by number of the other */
+	bool *knows; /* by place of the other in their mesh */
 };
 
 static void ignore(struct peer *peer, struct slice message)
@@ -37,11 +38,12 @@ static void ignore(struct peer *peer, struct slice message)
 static void on_peer(struct peer *peer, size_t number)
 {
 	struct newcomer *newcomer = (struct newcomer *)peer;
+	uint64_t size = newcomer->join->mesh_peers, place = number % size;
 
-	if (number == peer->number || number >= newcomer->join->bench->receivers ||
-	    newcomer->knows[number])
+	if (number == peer->number || number / size != peer->number / size ||
+	    number >= newcomer->join->bench->receivers || newcomer->knows[place])
 		return;
-	newcomer->knows[number] = true;
+	newcomer->knows[place] = true;
 	newcomer->join->known++;
 }
 
@@ -53,9 +55,10 @@ static void join_all(struct join *join)
 		struct newcomer *newcomer = &join->newcomers[i];
 
 		newcomer->join = join;
-		newcomer->knows = mem_zero(count * sizeof(bool));
+		newcomer->knows = mem_zero(join->mesh_peers * sizeof(bool));
 		newcomer->peer.names = on_peer;
-		peer_open(&newcomer->peer, &join->crowd, i % 2, PEER_LISTENER, i, ignore);
+		newcomer->peer.mesh = join->bench->mesh_peers > 0 ? 1 + i / join->mesh_peers : 0;
+		peer_open(&newcomer->peer, &join->crowd, i, PEER_LISTENER, i, ignore);
 		crowd_wait(&join->crowd, join->bench->opening);
 	}
 	crowd_wait(&join->crowd, 0);
@@ -64,7 +67,7 @@ static void join_all(struct join *join)
 static void wait_until_all_know_all(struct join *join)
 {
 	struct crowd *crowd = &join->crowd;
-	uint64_t pairs = join->bench->receivers * (join->bench->receivers - 1);
+	uint64_t pairs = join->bench->receivers * (join->mesh_peers - 1);
 	uint64_t give_up_ns = net_now() + (uint64_t)JOIN_SECONDS * NS;
 
 	while (join->known < pairs && !crowd_is_broken(crowd) && net_now() < give_up_ns)
@@ -79,17 +82,20 @@ void scenario_join(const struct bench *bench)
 	struct join join = {
 		.bench = bench,
 		.newcomers = mem_zero(bench->receivers * sizeof(struct newcomer)),
+		.mesh_peers = bench->mesh_peers > 0 ? bench->mesh_peers : bench->receivers,
 		.report = {.unit = "joins"},
 	};
 
+	if (bench->receivers % join.mesh_peers != 0)
+		die("peers that join need whole meshes");
 	crowd_init(&join.crowd, bench);
-	stretch_begin(&join.report.stretch, &bench->processes, 0);
+	report_begin(&join.report, bench, 0);
 	join_all(&join);
 	if (join.bench->speech->presence)
 		wait_until_all_know_all(&join);
-	stretch_end(&join.report.stretch, &bench->processes, bench->receivers);
+	report_end(&join.report, bench, bench->receivers);
 
-	report_title(bench, "%lu peers over both nodes, %lu at a time, %s", bench->receivers,
+	report_title(bench, "%lu peers over all nodes, %lu at a time, %s", bench->receivers,
 	             bench->opening,
 	             bench->speech->presence ? "until all know of all" : "without presence");
 	report_print(&join.report, &join.crowd);

@@ -110,8 +110,7 @@ class System:
 
     @property
     def addresses(self):
-        ports = list(self.ports.values())
-        return f"{HOST}:{ports[0]},{HOST}:{ports[-1]}"
+        return ",".join(f"{HOST}:{port}" for port in self.ports.values())
 
     def spawn(self, name, *command, **environment):
         with self.log_of(name).open("wb") as log:

@@ -70,6 +70,9 @@ class System:
         assert figures["cpu_seconds"].keys() == {f"process{i}" for i in range(len(self.processes))}
         return figures
 
+    def counted(self, metric, **labels):
+        return sum(node.metric(metric, **labels) for node in self.nodes)
+
     def run_well(self, scenario, **options):
         figures = self.run(scenario, **options)
         assert (figures["gaps"], figures["duplicates"], figures["errors"]) == (0, 0, 0)
@@ -133,9 +136,45 @@ def test_open_loops_keep_the_rate(system):
 def test_all_join_connect_and_stay(system):
     assert system.run_well("join", receivers=30, opening=4)["joins"] == 30
     assert system.run_well("connect", sockets=50)["connects"] == 50
-    figures = system.run_well("idle", sockets=25)
+    figures = system.run_well("meshes", sockets=25)
     assert figures["sockets"] == 25
     assert figures["process_bytes_per_socket"].keys() == figures["cpu_seconds"].keys()
+
+
+def test_what_is_said_in_meshes_comes_once(ours):
+    alone = dict(sockets=24, mesh_peers=8)
+    before = ours.counted("p2p_relay_messages_received_total")
+    figures = ours.run_well("meshes", heartbeats=50, broadcasts=20, directs=30, **alone)
+    assert figures["sockets"] == 24
+    said = {type: ours.counted("p2p_relay_messages_received_total", type=type) for type in ("heartbeat", "broadcast", "direct")}
+    assert said["heartbeat"] == pytest.approx(50, abs=1)
+    assert said["broadcast"] == pytest.approx(20, abs=1)
+    assert said["direct"] == pytest.approx(30, abs=1)
+    assert before == 0
+
+
+def test_meshes_of_their_own(ours):
+    """Who joins knows those of the own mesh only, and they hear when one leaves."""
+    assert ours.run_well("join", receivers=24, mesh_peers=8)["joins"] == 24
+    assert ours.run_well("leave", receivers=24, mesh_peers=8, rate=100)["leaves"] == 12
+    assert ours.counted("p2p_relay_connects_total") == 48
+
+
+def test_three_nodes(ours, tmp_path):
+    third = Relay(tmp_path, 3, redis_url=ours.nodes[0].options["redis_url"], **UNLIMITED).wait_ready()
+    system = System("relay", *ours.nodes, third)
+    try:
+        assert system.run_well("meshes", sockets=30, mesh_peers=3, broadcasts=30)["sockets"] == 30
+        assert [node.metric("p2p_relay_connects_total") for node in system.nodes] == [10] * 3
+    finally:
+        third.stop()
+
+
+def test_marks_say_when_it_is_measured(ours):
+    words = ours.start("direct", senders=1, marks="yes")
+    out, told = words.communicate(timeout=RUN_SECONDS)
+    assert out.splitlines()[:2] == ["begin", "end"], told
+    assert json.loads(out.splitlines()[2])["messages"] > 0
 
 
 @pytest.mark.parametrize("scenario", ["fanout", "direct"])
