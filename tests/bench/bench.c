@@ -35,6 +35,7 @@ static const char usage[] =
 	"  --heartbeats N        meshes: heartbeats a second, of all peers together; so also:\n"
 	"  --broadcasts N        ... in their mesh\n"
 	"  --directs N           ... to a partner in it\n"
+	"  --burst N             so many of these at the same moment (default 1)\n"
 	"  --bytes N             per message (default 200)\n"
 	"  --rate N              messages a second, of all senders together; direct: questions\n"
 	"  --window N            fanout without a rate: messages under way, of each sender (default 32)\n"
@@ -59,6 +60,7 @@ static const struct {
 	{"--heartbeats", offsetof(struct bench, heartbeats), 0, 1000000},
 	{"--broadcasts", offsetof(struct bench, broadcasts), 0, 1000000},
 	{"--directs", offsetof(struct bench, directs), 0, 1000000},
+	{"--burst", offsetof(struct bench, burst), 1, 100000},
 	{"--opening", offsetof(struct bench, opening), 1, 1000},
 	{"--seconds", offsetof(struct bench, seconds), 1, 3600},
 	{"--warm-up-seconds", offsetof(struct bench, warm_up_seconds), 0, 3600},
@@ -176,6 +178,7 @@ int main(int argc, char **argv)
 	                      .window = 32,
 	                      .in_flight = 1,
 	                      .sockets = 10000,
+	                      .burst = 1,
 	                      .opening = 64,
 	                      .seconds = 10,
 	                      .warm_up_seconds = 2};

@@ -40,13 +40,17 @@ PAGE = ROOT / "docs/performance.md"
 RUN_SECONDS_MAX = 180
 
 
+def command(system, scenario):
+    """The load generator, told where the system is and which its processes are."""
+    words = ["taskset", "-c", machine.cores()[1], GENERATOR, scenario, "--server", system.speech, "--nodes", system.addresses]
+    for name, pid in system.processes():
+        words += ["--process", f"{name}:{pid}"]
+    return [str(word) for word in words]
+
+
 def generate(system, scenario, options, **how):
     """Runs the load generator with the system."""
-    command = ["taskset", "-c", str(machine.cores()[1]), GENERATOR, scenario]
-    command += ["--server", system.speech, "--nodes", system.addresses]
-    for name, pid in system.processes():
-        command += ["--process", f"{name}:{pid}"]
-    return subprocess.run([*map(str, command), *options], text=True, timeout=RUN_SECONDS_MAX, **how)
+    return subprocess.run([*command(system, scenario), *options], text=True, timeout=RUN_SECONDS_MAX, **how)
 
 
 def flags(options):

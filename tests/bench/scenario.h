@@ -30,6 +30,7 @@ struct bench {
 	uint64_t sockets;
 	uint64_t mesh_peers; /* per mesh; 0: as many as the scenario thinks right */
 	uint64_t heartbeats, broadcasts, directs; /* a second, of all together, in meshes */
+	uint64_t burst;                           /* of these so many come at the same moment */
 	uint64_t opening;                         /* peers that are being let in at the same time */
 	uint64_t seconds;
 	uint64_t warm_up_seconds;

@@ -95,7 +95,8 @@ static struct inhabitant *nth(struct meshes *meshes, uint64_t n)
 static uint64_t keep(struct meshes *meshes, struct rhythm *rhythm, uint64_t now)
 {
 	for (;;) {
-		uint64_t due_ns = meshes->begin_ns + rhythm->said * NS / rhythm->per_second;
+		uint64_t before = rhythm->said - rhythm->said % meshes->bench->burst;
+		uint64_t due_ns = meshes->begin_ns + before * NS / rhythm->per_second;
 		struct inhabitant *inhabitant = nth(meshes, rhythm->said);
 
 		if (due_ns > now)

@@ -163,10 +163,14 @@ class System:
 
 
 class Relay(System):
-    """Ours. Nobody is limited, and nobody has to send heartbeats."""
+    """Ours. Nobody is limited, and nobody has to send heartbeats; `options` come on top of that."""
 
     speech = "relay"
     redis = True
+
+    def __init__(self, folder, cores, nodes, **options):
+        super().__init__(folder, cores, nodes)
+        self.options = options
 
     def start(self):
         for name, port in self.ports.items():
@@ -180,6 +184,7 @@ class Relay(System):
                 "log-level": "warn",
                 "connections-max": 20000,
                 "core-dumps": "on",  # else only root may see how much memory it has
+                **{name.replace("_", "-"): value for name, value in self.options.items()},
             }
             self.spawn(name, RELAY, *(f"--{option}={value}" for option, value in options.items()))
         for name, port in self.ports.items():
