@@ -3,13 +3,15 @@
 The relay beside other servers, under the same load: what a message costs, and how long it takes.
 
     scripts/bench [--rounds N] [--only ROW,..] [--servers NAME,..] [--quick] [--write] [--again]
+    scripts/bench workers [--rounds N] [--quick] [--write] [--again]
     scripts/bench SCENARIO [--name value...]
     scripts/bench tokens
+    scripts/bench scaling
 
 The first runs every row with every system, in turn and --rounds times over, each time with servers
-started afresh, and prints what docs/performance.md says of it. The second runs one scenario of the load
-generator (build/release/tests/bench/bench says which) with the relay alone, on two nodes; the third says
-how many tokens a node can check. RELAY_BINARY measures another build.
+started afresh, and prints what docs/performance.md says of it. The second does the same with one process of
+the relay and with two. The third runs one scenario of the load generator (build/release/tests/bench/bench
+says which) with the relay alone, on two nodes; the fourth says how many tokens a node can check, and the fifth what any number of nodes costs (scripts/bench scaling --help). RELAY_BINARY measures another build.
 
   --rounds N       how often (default 3)
   --only ROW,..    rows or scenarios, of those below
@@ -31,11 +33,12 @@ import time
 import drawing
 import machine
 import report
-from rows import ROWS
+from rows import BOTH, ROWS, WORKER_ROWS, WORKERS
 from servers import REDIS, ROOT, SYSTEMS, NotHere, Relay, first_line
 
 GENERATOR = ROOT / "build/release/tests/bench/bench"
 RESULTS = ROOT / "build/bench/results.json"
+WORKER_RESULTS = ROOT / "build/bench/workers.json"
 PAGE = ROOT / "docs/performance.md"
 RUN_SECONDS_MAX = 180
 
@@ -85,7 +88,7 @@ def available(names):
     return versions, missing
 
 
-def compare(rows, names, rounds, timing):
+def compare(rows, names, rounds, timing, path=None):
     versions, missing = available(names)
     results = {
         "date": time.strftime("%Y-%m-%d", time.gmtime()),
@@ -97,7 +100,8 @@ def compare(rows, names, rounds, timing):
         "seconds": timing["seconds"],
         "runs": [],
     }
-    RESULTS.parent.mkdir(parents=True, exist_ok=True)
+    path = path or RESULTS
+    path.parent.mkdir(parents=True, exist_ok=True)
     for number in range(rounds):
         for row in rows:
             for name in versions:
@@ -110,7 +114,7 @@ def compare(rows, names, rounds, timing):
                 said = report.brief(row, result)
                 print(f"{number + 1}/{rounds} {row.name:24} {name:14} {said}", file=sys.stderr)
                 results["runs"].append({"row": row.name, "system": name, "result": result})
-                RESULTS.write_text(json.dumps(results))
+                path.write_text(json.dumps(results))
     return results
 
 
@@ -133,10 +137,10 @@ def usage():
     for row in ROWS:
         names.setdefault(row.scenario, []).append(row.name)
     rows = "\n".join(f"  {scenario + ':':8} {' '.join(rows)}" for scenario, rows in names.items())
-    return f"{__doc__}\nscenarios and their rows:\n{rows}\nsystems:\n  {' '.join(SYSTEMS)}\n"
+    return f"{__doc__}\nscenarios and their rows:\n{rows}\nsystems:\n  {' '.join(BOTH)}\n"
 
 
-def options():
+def options(words):
     parser = argparse.ArgumentParser(add_help=False)
     for name in ("--help", "--quick", "--write", "--again"):
         parser.add_argument(name, action="store_true")
@@ -144,11 +148,20 @@ def options():
     for name in ("--only", "--servers"):
         parser.add_argument(name)
     parser.format_usage = usage
-    chosen = parser.parse_args()
+    chosen = parser.parse_args(words)
     if chosen.help:
         print(usage())
         sys.exit()
     return chosen
+
+
+def run(chosen, of_workers, path):
+    timing = {"seconds": 1, "warm_up_seconds": 0} if chosen.quick else {"seconds": 3, "warm_up_seconds": 1}
+    rounds = 1 if chosen.quick else chosen.rounds
+    if of_workers:
+        return compare(WORKER_ROWS, WORKERS, rounds, timing, path)
+    names = [name for name in SYSTEMS if name in BOTH]
+    return compare(chosen_rows(chosen.only), listed(chosen.servers, names, "system"), rounds, timing, path)
 
 
 def one_scenario(scenario, arguments):
@@ -157,24 +170,27 @@ def one_scenario(scenario, arguments):
         sys.exit(generate(system, scenario, arguments).returncode)
 
 
-def main():
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended from outside"))  # and the servers with it
+def allow_many_files():
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    if len(sys.argv) > 1 and not sys.argv[1].startswith("-"):
-        one_scenario(sys.argv[1], sys.argv[2:])
 
-    chosen = options()
-    if chosen.again:
-        results = json.loads(RESULTS.read_text())
-    else:
-        timing = {"seconds": 1, "warm_up_seconds": 0} if chosen.quick else {"seconds": 3, "warm_up_seconds": 1}
-        rounds = 1 if chosen.quick else chosen.rounds
-        names = listed(chosen.servers, list(SYSTEMS), "system")
-        results = compare(chosen_rows(chosen.only), names, rounds, timing)
-    text = report.markdown(results, ROWS)
+
+def main():
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended from outside"))  # and the servers with it
+    allow_many_files()
+    words = sys.argv[1:]
+    of_workers = words[:1] == ["workers"]
+    if words and not of_workers and not words[0].startswith("-"):
+        one_scenario(words[0], words[1:])
+
+    chosen = options(words[of_workers:])
+    path = WORKER_RESULTS if of_workers else RESULTS
+    results = json.loads(path.read_text()) if chosen.again else run(chosen, of_workers, path)
+    text = report.workers(results, WORKER_ROWS) if of_workers else report.markdown(results, ROWS)
     print(text)
-    if chosen.write:
+    if chosen.write and of_workers:
+        report.write(PAGE, text, report.WORKERS_BEGIN, report.WORKERS_END)
+    elif chosen.write:
         report.write(PAGE, text)
         PAGE.with_suffix(".svg").write_text(drawing.draw(results, ROWS))
 

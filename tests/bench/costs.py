@@ -254,12 +254,15 @@ class Measurement:
         node, redis, to_redis, from_redis = self.per(gathered, beats)
         self.set("gathered", node=node, node_busy=min(node, node_busy), redis=redis, redis_busy=redis, to_redis=to_redis, from_redis=from_redis)
 
-    def broadcasting(self, suffix, burst):
-        """Meshes of 10 and of 100 differ in deliveries, one node and two in who hears."""
-        said = {"broadcasts": A_FEW if burst == 1 else AT_ONCE, "burst": burst}
-        number = said["broadcasts"] * SECONDS
-        one = self.per(self.meshes(count=1, **said), number, count=1)
-        two, hundred = self.per(self.meshes(**said), number), self.per(self.meshes(mesh_peers=100, **said), number)
+    def broadcasting(self, suffix, at_once):
+        """Meshes of 10 and of 100 differ in deliveries, one node and two in who hears. At once: one in each mesh."""
+
+        def each(mesh_peers, count):
+            burst = self.sockets // mesh_peers if at_once else 1
+            done = self.meshes(mesh_peers=mesh_peers, count=count, broadcasts=A_FEW, burst=burst)
+            return self.per(done, A_FEW * SECONDS, count)
+
+        one, two, hundred = each(10, 1), each(10, 2), each(100, 2)
         deliver = max(0, (hundred[0] - two[0]) / 90)
         hear = max(0, two[0] - one[0])
         self.set("deliver", **{"node" + suffix: deliver})
@@ -274,8 +277,8 @@ class Measurement:
         return (self.own(many)[1] / many.count - self.own(few)[1] / few.count) / MANY_NODES
 
     def messages(self):
-        one, two = self.broadcasting("", 1)
-        one_busy, _ = self.broadcasting("_busy", AT_ONCE)
+        one, two = self.broadcasting("", at_once=False)
+        one_busy, _ = self.broadcasting("_busy", at_once=True)
         self.set("hear", redis=self.listening(rate=A_FEW), redis_busy=self.listening(window=32), from_redis=two[3] - one[3])
         self.set(
             "publish",

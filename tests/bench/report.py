@@ -6,9 +6,10 @@ A figure counts only if every message came, once and in order: one gap in one ru
 
 import statistics
 
-from rows import BOTH, ONE_NODE, TITLES, TWO_NODES
+from rows import BOTH, ONE_NODE, TITLES, TWO_NODES, WORKERS
 
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
+WORKERS_BEGIN, WORKERS_END = "<!-- workers: begin -->", "<!-- workers: end -->"
 FAULTS = ("gaps", "duplicates", "errors")
 
 
@@ -168,12 +169,38 @@ def others(results):
     return f"{statistics.median(shares):.0f} %" if shares else "an unknown part"
 
 
+def circumstances(results):
+    versions = ", ".join(dict.fromkeys([*results["versions"].values(), results["redis"]]))
+    return (
+        f"{results['date']}, {results['machine']}. {versions}. {results['rounds']} rounds of"
+        f" {results['seconds']} s, medians (least–most); other work took {others(results)} of the machine."
+    )
+
+
+def busiest(runs):
+    """The CPU of that process of the relay that has most to do, of a core."""
+    cpu = [max(used for name, used in run["cpu_seconds"].items() if name != "redis") / run["seconds"] for run in runs]
+    return statistics.median(cpu)
+
+
+def workers(results, rows):
+    """One process beside two: what a CPU second is worth, Redis's included, and how full the fullest process is."""
+    table, lines = Table(results, rows), []
+    for row, figure in table.lines(WORKERS):
+        one, two = (table.cell(row, figure, system) for system in WORKERS)
+        line = [title(row, figure), one.text, two.text]
+        if one.right and two.right:
+            shares = [f"{busiest(table.of(row.name, system)):.2f}" for system in WORKERS]
+            line += [f"{two.times(one):.2f}", *shares]
+        lines.append(line + [""] * (6 - len(line)))
+    head = ["", "one process", "two workers", "of it", "busiest process of one, of a core", "of two"]
+    return "\n\n".join([circumstances(results), grid(head, lines), *exceptions(table, results)])
+
+
 def markdown(results, rows):
     table = Table(results, rows)
-    versions = ", ".join(dict.fromkeys([*results["versions"].values(), results["redis"]]))
     parts = [
-        f"{results['date']}, {results['machine']}. {versions}. {results['rounds']} rounds of"
-        f" {results['seconds']} s, medians (least–most); other work took {others(results)} of the machine.",
+        circumstances(results),
         "### Across two nodes",
         medians(table, TWO_NODES),
         "### How far ahead",
@@ -191,17 +218,17 @@ def exceptions(table, results):
     """What is wrong, and who is not here."""
     lines = [f"- {name} is left out: {reason}" for name, reason in results["missing"].items()]
     for row in table.rows:
-        for system in BOTH:
+        for system in dict.fromkeys(BOTH + WORKERS):
             said = faults(table.of(row.name, system))
             if said:
                 lines.append(f"- {row.title}, {system}: {said}")
     return ["### What went wrong, or is not here", "\n".join(lines)] if lines else []
 
 
-def write(path, text):
+def write(path, text, begin=BEGIN, end=END):
     """Puts the text between the marks of the page."""
-    before, _, rest = path.read_text().partition(BEGIN)
-    _, mark, after = rest.partition(END)
+    before, _, rest = path.read_text().partition(begin)
+    _, mark, after = rest.partition(end)
     if not mark:
-        raise SystemExit(f"{path} has no place for it between {BEGIN} and {END}")
-    path.write_text(f"{before}{BEGIN}\n\n{text}\n\n{END}{after}")
+        raise SystemExit(f"{path} has no place for it between {begin} and {end}")
+    path.write_text(f"{before}{begin}\n\n{text}\n\n{end}{after}")

@@ -12,6 +12,7 @@ TITLES = {
 TWO_NODES = tuple(TITLES)  # raw has one whatever happens
 ONE_NODE = ("relay-1", "nats-1", "nchan-1", "centrifugo-1", "raw")
 BOTH = tuple(dict.fromkeys(TWO_NODES + ONE_NODE))
+WORKERS = ("relay-1", "relay-2w")  # one node, of one process and of two
 PRESENCE = ("relay", "centrifugo", "relay-1", "centrifugo-1")  # the others know of none
 
 
@@ -106,4 +107,17 @@ ROWS = [
     ),
     Row("connect", "10,000 connect", "connect", dict(sockets=10000), cost("connects"), BOTH),
     Row("idle", "10,000 idle sockets", "meshes", dict(sockets=10000), MEMORY, BOTH, rounds=1),
+]
+
+WORKER_ROWS = [
+    fan_out(1000, 32, 200, WORKERS),
+    fan_out(100, 32, 200, WORKERS),
+    Row(
+        "direct-rate",
+        "Direct, 50 pairs at 10,000 questions/s",
+        "direct",
+        dict(senders=50, bytes=200, rate=10_000),
+        cost("messages"),
+        WORKERS,
+    ),
 ]

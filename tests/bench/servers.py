@@ -195,6 +195,13 @@ class Relay(System):
         return first_line(RELAY, "--version")
 
 
+class RelayOfTwo(Relay):
+    """One node of ours with two processes."""
+
+    def __init__(self, folder, cores, nodes):
+        super().__init__(folder, cores, nodes, workers=2)
+
+
 class Nats(System):
     """Its own protocol over WebSocket. Two are a cluster with a route between them."""
 
@@ -348,6 +355,7 @@ SYSTEMS = {
     "centrifugo": (Centrifugo, 2),
     "raw": (Raw, 1),
     "relay-1": (Relay, 1),
+    "relay-2w": (RelayOfTwo, 1),
     "nats-1": (Nats, 1),
     "nchan-1": (Nchan, 1),
     "centrifugo-1": (Centrifugo, 1),

@@ -11,7 +11,7 @@ import pytest
 import compare
 import drawing
 import report
-from rows import BOTH, ROWS, Figure, Row
+from rows import BOTH, ROWS, WORKER_ROWS, WORKERS, Figure, Row
 from servers import ROOT, SYSTEMS
 
 COST = Figure("per_cpu_second", "deliveries/CPU-s", wanted={"nats": 2, "raw": 0.5})
@@ -133,11 +133,21 @@ def test_a_system_that_is_not_here_is_told():
 
 
 def test_rows_are_of_systems_that_there_are():
-    assert set(BOTH) == set(SYSTEMS)
-    for row in ROWS:
+    assert set(BOTH + WORKERS) == set(SYSTEMS)
+    for row in ROWS + WORKER_ROWS:
         assert set(row.systems) <= set(SYSTEMS)
         for figure in row.figures:
             assert set(figure.wanted) <= set(row.systems)
+
+
+def test_one_process_and_two():
+    row = FANOUT._replace(systems=WORKERS)
+    one = {"cpu_seconds": {"redis": 2, "node1": 2.25}, "seconds": 3}
+    two = {"cpu_seconds": {"redis": 2, "node1": 0, "node1-worker0": 1.2, "node1-worker1": 1.0}, "seconds": 3}
+    said = results(runs(row, "relay-1", *costs(1000, **one)), runs(row, "relay-2w", *costs(900, **two)))
+    assert cells(report.workers(said, [row]), "Fan-out") == ["1.00 k", "900", "0.90", "0.75", "0.40"]
+    said = results(runs(row, "relay-1", *costs(1000, **one)), runs(row, "relay-2w", *costs(900, gaps=1, **two)))
+    assert cells(report.workers(said, [row]), "Fan-out") == ["1.00 k", "wrong", "", "", ""]
 
 
 def test_drawing_is_xml_with_a_bar_for_each_figure():
@@ -155,6 +165,14 @@ def test_drawing_is_xml_with_a_bar_for_each_figure():
     assert {text.text for text in root.iter(f"{space}text")} >= {"Fan-out", "wrong", "900", "0.100"}
 
 
+def test_each_part_of_the_page_has_a_place(tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text((ROOT / "docs/performance.md").read_text())
+    report.write(page, "of workers", report.WORKERS_BEGIN, report.WORKERS_END)
+    report.write(page, "of servers")
+    assert "of workers" in page.read_text() and "of servers" in page.read_text()
+
+
 def test_the_page_has_a_place_and_keeps_its_words(tmp_path):
     page = tmp_path / "page.md"
     page.write_text((ROOT / "docs/performance.md").read_text() + "after\n")
@@ -168,7 +186,7 @@ def test_the_page_has_a_place_and_keeps_its_words(tmp_path):
 def test_the_pages_name_commands_that_exist():
     """Each `scripts/bench ...` of the documentation, with names that there are."""
     usage = subprocess.check_output([sys.executable, compare.__file__, "--help"], text=True)
-    pages = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "docs/performance.md"]
+    pages = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "docs/performance.md", "docs/scaling.md")]
     commands = [match for page in pages for match in re.findall(r"scripts/bench\b([^`\n#]*)", page.read_text())]
     assert len(commands) >= 4
     for command in commands:
