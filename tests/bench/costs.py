@@ -80,9 +80,11 @@ class Run(NamedTuple):
     redis_memory: float  # bytes grown by since the start
     node_memory: float  # bytes of all nodes' processes per socket, if that was measured
     kernel_memory: float
+    others: float = 0  # the part of the machine that other work had
 
-    def node(self, *names):
-        return sum(used for name, used in self.cpu.items() if name != "redis" and (not names or name in names))
+    def node(self):
+        """All of them."""
+        return sum(used for name, used in self.cpu.items() if name != "redis")
 
     @property
     def redis(self):
@@ -102,6 +104,7 @@ def load(system, scenario, **options):
     memory, reply = redis.memory(), len(redis.ask("INFO", "stats"))
     words = [*map(str, command(system, scenario)), "--json", "yes", "--marks", "yes"]
     words += [str(word) for name, value in options.items() for word in ("--" + name.replace("_", "-"), value)]
+    others = machine.Others([pid for _, pid in system.processes()])
     running = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
     give_up = threading.Timer(RUN_SECONDS_MAX, running.kill)
     give_up.start()
@@ -131,6 +134,7 @@ def load(system, scenario, **options):
         redis_memory=seen["begin"][1] - memory,
         node_memory=sum(size for name, size in per_process.items() if name != "redis"),
         kernel_memory=figures.get("kernel_bytes_per_socket", 0),
+        others=others.percent() / 100,
     )
 
 
@@ -244,10 +248,10 @@ class Measurement:
 
     def heartbeats(self):
         rate = self.sockets // SHORT_BEAT
-        beating = {"heartbeats": rate, "relay": {"ttl_seconds": SHORT_TTL}}
+        beating = {"heartbeats": rate, "relay": {"ttl_seconds": SHORT_TTL}, "seconds": SHORT_TTL}  # each lease is looked at once
         apart, together = self.meshes(**beating), self.meshes(burst=AT_ONCE, **beating)
         gathered = self.meshes(mesh_peers=self.sockets, **beating)
-        beats = rate * SECONDS
+        beats = rate * SHORT_TTL
         node, redis, to_redis, from_redis = self.per(apart, beats)
         node_busy, redis_busy, *_ = self.per(together, beats)
         self.set("beat", node=node, node_busy=node_busy, redis=redis, redis_busy=redis_busy, to_redis=to_redis, from_redis=from_redis)

@@ -2,10 +2,10 @@
 What a number of nodes costs under a load: arithmetic on what single events cost.
 
 An event has two costs. *Alone*, it wakes a process that sleeps, which then sleeps again. *Busy*, it comes with many
-others, and shares waking up, reading and writing with them. If events come at random, those that come during a turn of
-the loop share the next one, and a process that would be busy for the part a of the time with events that are all alone,
-and for b with events that are all busy, is busy for a / (1 + a - b) of it: nearly a when there is little to do, and all
-of the time when b is 1.
+others, and shares waking up, reading and writing with them. If events come at random, those that come while the core is
+busy wait for each other: with events that cost the part a of the time if all are alone, and b if all are busy, a core is
+busy for U = (1 - U) a + U b of it, which is a / (1 + a - b): nearly a when there is little to do, and all of the time when
+b is 1.
 
 Costs are a dict, made by costs.py: "beat.node_busy" is µs of CPU, "beat.to_redis" bytes, "memory.socket" bytes.
 """
@@ -47,9 +47,14 @@ class Load(NamedTuple):
         return self.nodes * (1 - (1 - 1 / self.nodes) ** self.mesh_peers)
 
 
-def busy(alone, together):
-    """The part of the time for which a process has something to do; 1 or more is too much."""
-    return alone / (1 + alone - together)
+def busy(processes, others=0, cores=1):
+    """
+    The part of a core that each of the processes takes that share some cores, with others that take a part of each;
+    processes as (all alone, all busy). 1 or more is too much.
+    """
+    alone, together = (sum(part) / cores for part in zip(*processes))
+    core = min(1, (others + alone) / (1 + alone - together))
+    return [(1 - core) * a + core * b for a, b in processes]
 
 
 class Steady(NamedTuple):
@@ -99,20 +104,25 @@ def counts(load):
     }
 
 
-def steady(costs, load):
+def steady(costs, load, others=0, cores=0):
+    """Each process has a core of its own; or all share that many, with others."""
     number = counts(load)
 
     def total(what):
         return sum(number[event] * costs[f"{event}.{what}"] for event in EVENTS)
 
-    base = costs["redis.base"] / CORE
-    node_limit = total("node_busy") / load.nodes / CORE
-    redis_limit = base + total("redis_busy") / CORE
+    base = costs["redis.base"]
+    node = total("node") / load.nodes / CORE, total("node_busy") / load.nodes / CORE
+    redis = (base + total("redis")) / CORE, (base + total("redis_busy")) / CORE
+    if cores:
+        node_cpu, *_, redis_cpu = busy([node] * load.nodes + [redis], others, cores)
+    else:
+        (node_cpu,), (redis_cpu,) = busy([node]), busy([redis])
     return Steady(
-        node_cpu=busy(total("node") / load.nodes / CORE, node_limit),
-        redis_cpu=busy(base + total("redis") / CORE, redis_limit),
-        node_limit=node_limit,
-        redis_limit=redis_limit,
+        node_cpu=node_cpu,
+        redis_cpu=redis_cpu,
+        node_limit=node[1],
+        redis_limit=redis[1],
         node_bytes=node_bytes(costs, load),
         redis_bytes=redis_bytes(costs, load),
         to_redis=total("to_redis"),

@@ -71,8 +71,9 @@ def check(load):
         "redis_cpu": done.redis / done.seconds / 1e6,
         "to_redis": done.to_redis / done.seconds,
         "from_redis": done.from_redis / done.seconds,
-        "node_bytes": done.node_memory * load.sockets * load.nodes / load.nodes + load.sockets * done.kernel_memory,
+        "node_bytes": load.sockets * (done.node_memory + done.kernel_memory),
         "redis_bytes": done.redis_memory,
+        "others": done.others,
     }
 
 
@@ -84,7 +85,7 @@ def check_storm(load):
 def measure(rounds):
     say = lambda text: print(text, file=sys.stderr)  # noqa: E731
     medians, taken = costs.measure(rounds, say)
-    checks = {}
+    checks = {"cores": len(machine.cores()[0])}
     for name, load in CHECKED.items():
         say(f"check: {name}")
         checks[name] = check(load)
@@ -202,7 +203,7 @@ def compared(title, predicted, measured, show):
 def check_table(values, checks, reliability):
     lines = []
     for name, load in CHECKED.items():
-        cost = steady(values, load)._asdict()
+        cost = steady(values, load, checks[name]["others"], checks["cores"])._asdict()
         cost["node_bytes"] -= values["memory.node"]  # which was there before
         cost["redis_bytes"] -= load.nodes * values["redis.node"]
         for figure, words, show in (
