@@ -48,7 +48,7 @@ class Redis:
         return {name: value for name, _, value in lines}
 
     def wire(self):
-        """Bytes that came in and went out, but for those of the questions of this kind before."""
+        """Bytes that came in and went out; the answer to this comes on top."""
         stats = self.info("stats")
         return int(stats["total_net_input_bytes"]), int(stats["total_net_output_bytes"])
 
@@ -80,7 +80,6 @@ class Run(NamedTuple):
     redis_memory: float  # bytes grown by since the start
     node_memory: float  # bytes of all nodes' processes per socket, if that was measured
     kernel_memory: float
-    others: float = 0  # the part of the machine that other work had
 
     def node(self):
         """All of them."""
@@ -104,7 +103,6 @@ def load(system, scenario, **options):
     memory, reply = redis.memory(), len(redis.ask("INFO", "stats"))
     words = [*map(str, command(system, scenario)), "--json", "yes", "--marks", "yes"]
     words += [str(word) for name, value in options.items() for word in ("--" + name.replace("_", "-"), value)]
-    others = machine.Others([pid for _, pid in system.processes()])
     running = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
     give_up = threading.Timer(RUN_SECONDS_MAX, running.kill)
     give_up.start()
@@ -134,7 +132,6 @@ def load(system, scenario, **options):
         redis_memory=seen["begin"][1] - memory,
         node_memory=sum(size for name, size in per_process.items() if name != "redis"),
         kernel_memory=figures.get("kernel_bytes_per_socket", 0),
-        others=others.percent() / 100,
     )
 
 

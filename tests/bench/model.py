@@ -47,13 +47,13 @@ class Load(NamedTuple):
         return self.nodes * (1 - (1 - 1 / self.nodes) ** self.mesh_peers)
 
 
-def busy(processes, others=0, cores=1):
+def busy(processes, cores=1):
     """
-    The part of a core that each of the processes takes that share some cores, with others that take a part of each;
-    processes as (all alone, all busy). 1 or more is too much.
+    The part of a core that each of the processes takes that share some cores; processes as (all alone, all busy). 1 or
+    more is too much.
     """
     alone, together = (sum(part) / cores for part in zip(*processes))
-    core = min(1, (others + alone) / (1 + alone - together))
+    core = min(1, alone / (1 + alone - together))
     return [(1 - core) * a + core * b for a, b in processes]
 
 
@@ -104,8 +104,8 @@ def counts(load):
     }
 
 
-def steady(costs, load, others=0, cores=0):
-    """Each process has a core of its own; or all share that many, with others."""
+def steady(costs, load, cores=0):
+    """Each process has a core of its own; or all share that many."""
     number = counts(load)
 
     def total(what):
@@ -115,7 +115,7 @@ def steady(costs, load, others=0, cores=0):
     node = total("node") / load.nodes / CORE, total("node_busy") / load.nodes / CORE
     redis = (base + total("redis")) / CORE, (base + total("redis_busy")) / CORE
     if cores:
-        node_cpu, *_, redis_cpu = busy([node] * load.nodes + [redis], others, cores)
+        node_cpu, *_, redis_cpu = busy([node] * load.nodes + [redis], cores)
     else:
         (node_cpu,), (redis_cpu,) = busy([node]), busy([redis])
     return Steady(

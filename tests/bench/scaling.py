@@ -73,7 +73,6 @@ def check(load):
         "from_redis": done.from_redis / done.seconds,
         "node_bytes": load.sockets * (done.node_memory + done.kernel_memory),
         "redis_bytes": done.redis_memory,
-        "others": done.others,
     }
 
 
@@ -188,7 +187,7 @@ def large_table(values):
         nodes, redis = change(values, peers, 3)
         all_join = storm(values, Load(nodes=3, sockets=peers / 3, mesh_peers=peers), peers)
         lines.append(
-            [f"{peers:,}", f"{nodes / 1000:.2g} ms", f"{redis:.2g} µs", f"{all_join.nodes:.2g} s", f"{all_join.redis:.2g} s"]
+            [f"{peers:,}", f"{nodes / 1000:.2g} ms", f"{redis:.0f} µs", f"{all_join.nodes:.2g} s", f"{all_join.redis:.2g} s"]
             + [size(repeated(peers, PRESENCE_BYTES, REPEAT_SECONDS))]
         )
     head = ["peers", "one comes or goes: CPU of the nodes", "of Redis", "all join at once: CPU of the nodes", "of Redis"]
@@ -203,7 +202,7 @@ def compared(title, predicted, measured, show):
 def check_table(values, checks, reliability):
     lines = []
     for name, load in CHECKED.items():
-        cost = steady(values, load, checks[name]["others"], checks["cores"])._asdict()
+        cost = steady(values, load, checks["cores"])._asdict()
         cost["node_bytes"] -= values["memory.node"]  # which was there before
         cost["redis_bytes"] -= load.nodes * values["redis.node"]
         for figure, words, show in (

@@ -34,8 +34,6 @@ def test_busy_on_a_core_that_is_shared():
     one, other = model.busy([(0.5, 0.1), (0.3, 0.1)])
     assert one + other == pytest.approx(0.8 / 1.6)
     assert one == pytest.approx(0.5 * 0.5 + 0.5 * 0.1)
-    assert model.busy([(0.5, 0.1)], others=0.9)[0] < model.busy([(0.5, 0.1)])[0]
-    assert model.busy([(0.5, 0.1)], others=1) == [0.1]
     assert model.busy([(0.5, 0.1)], cores=1000)[0] == pytest.approx(0.5, rel=0.01)
 
 
@@ -110,7 +108,7 @@ def test_one_change_is_linear_and_all_of_them_are_not():
 
 def test_tables():
     values = with_costs(ping__node=10, beat__node=20, beat__redis=30, beat__to_redis=300, redis__peer=900, memory__socket=4000)
-    checked = dict(node_cpu=0.01, redis_cpu=0.02, to_redis=1000, from_redis=0, node_bytes=1e6, redis_bytes=1e6, others=0.1)
+    checked = dict(node_cpu=0.01, redis_cpu=0.02, to_redis=1000, from_redis=0, node_bytes=1e6, redis_bytes=1e6)
     checks = {name: checked for name in scaling.CHECKED} | {"storm": {"nodes": 1, "redis": 0.1}, "cores": 1}
     results = dict(date="2026-01-02", machine="a machine", rounds=3, costs=values, checks=checks)
     text = scaling.markdown(results, scaling.RELIABILITY.read_text())
