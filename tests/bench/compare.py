@@ -11,7 +11,8 @@ The relay beside other servers, under the same load: what a message costs, and h
 The first runs every row with every system, in turn and --rounds times over, each time with servers
 started afresh, and prints what docs/performance.md says of it. The second does the same with one process of
 the relay and with two. The third runs one scenario of the load generator (build/release/tests/bench/bench
-says which) with the relay alone, on two nodes; the fourth says how many tokens a node can check, and the fifth what any number of nodes costs (scripts/bench scaling --help). RELAY_BINARY measures another build.
+says which) with the relay alone, on two nodes. The fourth says how many tokens a node can check, and the
+fifth what any number of nodes costs (scripts/bench scaling --help). RELAY_BINARY measures another build.
 
   --rounds N       how often (default 3)
   --only ROW,..    rows or scenarios, of those below
