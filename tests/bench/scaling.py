@@ -158,11 +158,9 @@ def shape_table(values):
         for name, what in LOADS.items():
             cost = steady(values, Load(**nodes, **what))
             first, times = cost.ends_first
-            lines.append(
-                [f"{shape}, {name}"]
-                + [percent(min(cost.node_cpu, 1)), percent(min(cost.redis_cpu, 1)), size(cost.node_bytes), size(cost.redis_bytes)]
-                + [size(cost.to_redis), size(cost.from_redis), f"{first}, at {times:.2g} ×"]
-            )
+            cpu = [percent(min(part, 1)) for part in (cost.node_cpu, cost.redis_cpu)]
+            sizes = map(size, (cost.node_bytes, cost.redis_bytes, cost.to_redis, cost.from_redis))
+            lines.append([f"{shape}, {name}", *cpu, *sizes, f"{first}, at {times:.2g} ×"])
     head = ["", "each node", "Redis", "memory of a node", "of Redis", "to Redis, a second", "from Redis", "ends first"]
     return report.grid(head, lines)
 
@@ -172,7 +170,8 @@ def storm_table(values):
     for shape, nodes in SHAPES.items():
         for mesh_peers in (10, 100):
             load = Load(**nodes, mesh_peers=mesh_peers)
-            for who, joins, left in (("the peers of one node", load.sockets, load.nodes - 1), ("all", load.peers, load.nodes)):
+            one_node = "the peers of one node", load.sockets, load.nodes - 1
+            for who, joins, left in (one_node, ("all", load.peers, load.nodes)):
                 if joins == 1:
                     continue
                 cost = storm(values, load, joins)
@@ -186,10 +185,9 @@ def large_table(values):
     for peers in (100, 1_000, 5_000):
         nodes, redis = change(values, peers, 3)
         all_join = storm(values, Load(nodes=3, sockets=peers / 3, mesh_peers=peers), peers)
-        lines.append(
-            [f"{peers:,}", f"{nodes / 1000:.2g} ms", f"{redis:.0f} µs", f"{all_join.nodes:.2g} s", f"{all_join.redis:.2g} s"]
-            + [size(repeated(peers, PRESENCE_BYTES, REPEAT_SECONDS))]
-        )
+        one = [f"{nodes / 1000:.2g} ms", f"{redis:.0f} µs"]
+        every = [f"{all_join.nodes:.2g} s", f"{all_join.redis:.2g} s"]
+        lines.append([f"{peers:,}", *one, *every, size(repeated(peers, PRESENCE_BYTES, REPEAT_SECONDS))])
     head = ["peers", "one comes or goes: CPU of the nodes", "of Redis", "all join at once: CPU of the nodes", "of Redis"]
     return report.grid([*head, "repeats, a second, without `events`"], lines)
 
@@ -213,17 +211,20 @@ def check_table(values, checks, reliability):
         ):
             lines.append(compared(f"3 × 3,000, {name}: {words}", cost[figure], checks[name][figure], show))
         if name == "idle":
-            for figure, words in (("node_bytes", "memory of a node's sockets"), ("redis_bytes", "memory of Redis")):
+            memory = ("node_bytes", "memory of a node's sockets"), ("redis_bytes", "memory of Redis")
+            for figure, words in memory:
                 lines.append(compared(f"3 × 3,000, {name}: {words}", cost[figure], checks[name][figure], size))
     together = storm(values, CHECKED_STORM, CHECKED_STORM.peers)
     for part, words in (("nodes", "CPU of all nodes"), ("redis", "CPU of Redis")):
-        lines.append(
-            compared(f"9,000 join at once, meshes of 100: {words}", getattr(together, part), checks["storm"][part], "{:.3g} s".format)
-        )
+        title = f"9,000 join at once, meshes of 100: {words}"
+        lines.append(compared(title, getattr(together, part), checks["storm"][part], "{:.3g} s".format))
     many = steady(values, Load(nodes=500, sockets=1, mesh_peers=500, probe_seconds=10))
-    said = dict(re.findall(r"^\| F45 \| (their processor time|and that of Redis)[^|]*\| ([\d.]+) %", reliability, re.MULTILINE))
-    lines.append(compared("500 × 1, idle (F45): CPU of all nodes", 500 * many.node_cpu, float(said["their processor time"]) / 100, percent))
-    lines.append(compared("500 × 1, idle (F45): CPU of Redis", many.redis_cpu, float(said["and that of Redis"]) / 100, percent))
+    for words, predicted, row in (
+        ("all nodes", 500 * many.node_cpu, "their processor time while nobody speaks"),
+        ("Redis", many.redis_cpu, "and that of Redis"),
+    ):
+        measured = float(re.search(rf"^\| F45 \| {row} \| ([\d.]+) %", reliability, re.MULTILINE)[1]) / 100
+        lines.append(compared(f"500 × 1, idle (F45): CPU of {words}", predicted, measured, percent))
     return report.grid(["", "predicted", "measured", "error"], lines)
 
 
