@@ -198,6 +198,12 @@ class Measurement:
         """What is less than nothing is noise."""
         self.costs.update({f"{name}.{part}": max(0.0, value) for part, value in parts.items()})
 
+    def set_event(self, name, alone, together=None):
+        """Each as per() gives it."""
+        self.set(name, **dict(zip(("node", "redis", "to_redis", "from_redis"), alone)))
+        if together:
+            self.set(name, node_busy=together[0], redis_busy=together[1])
+
     def own(self, run, count=2):
         """Without what nodes and Redis do anyway: µs of all nodes, of Redis; bytes to and from it."""
         idle = count * run.seconds
@@ -245,15 +251,14 @@ class Measurement:
 
     def heartbeats(self):
         rate = self.sockets // SHORT_BEAT
-        beating = {"heartbeats": rate, "relay": {"ttl_seconds": SHORT_TTL}, "seconds": SHORT_TTL}  # each lease is looked at once
+        # For a TTL, in which each lease is looked at once.
+        beating = {"heartbeats": rate, "relay": {"ttl_seconds": SHORT_TTL}, "seconds": SHORT_TTL}
         apart, together = self.meshes(**beating), self.meshes(burst=AT_ONCE, **beating)
         gathered = self.meshes(mesh_peers=self.sockets, **beating)
         beats = rate * SHORT_TTL
-        node, redis, to_redis, from_redis = self.per(apart, beats)
-        node_busy, redis_busy, *_ = self.per(together, beats)
-        self.set("beat", node=node, node_busy=node_busy, redis=redis, redis_busy=redis_busy, to_redis=to_redis, from_redis=from_redis)
-        node, redis, to_redis, from_redis = self.per(gathered, beats)
-        self.set("gathered", node=node, node_busy=min(node, node_busy), redis=redis, redis_busy=redis, to_redis=to_redis, from_redis=from_redis)
+        self.set_event("beat", self.per(apart, beats), self.per(together, beats))
+        alone = self.per(gathered, beats)
+        self.set_event("gathered", alone, [min(alone[0], self.costs["beat.node_busy"]), alone[1]])
 
     def broadcasting(self, suffix, at_once):
         """Meshes of 10 and of 100 differ in deliveries, one node and two in who hears. At once: one in each mesh."""
@@ -280,7 +285,8 @@ class Measurement:
     def messages(self):
         one, two = self.broadcasting("", at_once=False)
         one_busy, _ = self.broadcasting("_busy", at_once=True)
-        self.set("hear", redis=self.listening(rate=A_FEW), redis_busy=self.listening(window=32), from_redis=two[3] - one[3])
+        self.set("hear", redis=self.listening(rate=A_FEW), redis_busy=self.listening(window=32))
+        self.set("hear", from_redis=two[3] - one[3])
         self.set(
             "publish",
             redis=one[1] - self.costs["hear.redis"],
@@ -288,25 +294,23 @@ class Measurement:
             to_redis=one[2],
             from_redis=one[3] - self.costs["hear.from_redis"],
         )
-        node, redis, to_redis, from_redis = self.per(self.meshes(directs=A_FEW), A_FEW * SECONDS)
-        node_busy, redis_busy, *_ = self.per(self.meshes(directs=4 * AT_ONCE, burst=AT_ONCE), 4 * AT_ONCE * SECONDS)
-        self.set("direct", node=node, node_busy=node_busy, redis=redis, redis_busy=redis_busy, to_redis=to_redis, from_redis=from_redis)
+        few, many = self.meshes(directs=A_FEW), self.meshes(directs=4 * AT_ONCE, burst=AT_ONCE)
+        self.set_event("direct", self.per(few, A_FEW * SECONDS), self.per(many, 4 * AT_ONCE * SECONDS))
 
     def joining(self):
         ten, large = (run("join", receivers=self.joins, mesh_peers=peers) for peers in (10, self.joins))
-        node, redis, to_redis, from_redis = self.per(ten, self.joins)
-        self.set("join", node=node, redis=redis, to_redis=to_redis, from_redis=from_redis)
-        self.set("told", node=(self.per(large, self.joins)[0] - node) / (self.joins - 10))
+        self.set_event("join", self.per(ten, self.joins))
+        self.set("told", node=(self.own(large)[0] - self.own(ten)[0]) / self.joins / (self.joins - 10))
         left = run("leave", receivers=self.joins, mesh_peers=20, rate=A_FEW)
-        node, redis, to_redis, from_redis = self.per(left, left.count)
-        self.set("leave", node=node, redis=redis, to_redis=to_redis, from_redis=from_redis)
+        self.set_event("leave", self.per(left, left.count))
 
     def memory(self):
         """One node with meshes of one and of a hundred, and two nodes that both know the hundred."""
-        single, shared, across = (self.meshes(mesh_peers=peers, count=count) for peers, count in ((1, 1), (100, 1), (100, 2)))
+        single, shared, across = (self.meshes(mesh_peers, count) for mesh_peers, count in ((1, 1), (100, 1), (100, 2)))
         entry = max(0, across.node_memory - shared.node_memory)
         mesh = max(0, (single.node_memory - shared.node_memory) / (1 - 1 / 100))
-        self.set("memory", entry=entry, mesh=mesh, socket=shared.node_memory - entry - mesh / 100, kernel=across.kernel_memory)
+        own = shared.node_memory - entry - mesh / 100
+        self.set("memory", entry=entry, mesh=mesh, socket=own, kernel=across.kernel_memory)
         mesh = max(0, (single.redis_memory - shared.redis_memory) / self.sockets / (1 - 1 / 100))
         self.set("redis", mesh=mesh, peer=shared.redis_memory / self.sockets - mesh / 100)
         with nodes(1) as system:
