@@ -270,8 +270,11 @@ class Measurement:
 
         ten, hundred = each(10), each(100)
         deliver = max(0, (hundred[0] - ten[0]) / 90)
+        # The delivery in what listening() found: alone it is a write of its own, busy all that are under way share one.
+        hear = self.costs["hear.node" + suffix] - (0 if at_once else deliver)
         self.set("deliver", **{"node" + suffix: deliver})
-        self.set("publish", **{"node" + suffix: ten[0] - self.costs["hear.node" + suffix] - 9 * deliver})
+        self.set("hear", **{"node" + suffix: hear})
+        self.set("publish", **{"node" + suffix: ten[0] - hear - 9 * deliver})
         return ten
 
     def listening(self, **options):
@@ -284,10 +287,8 @@ class Measurement:
 
     def messages(self):
         (node, redis, from_redis), (node_busy, redis_busy, _) = self.listening(rate=A_FEW), self.listening(window=32)
-        # Alone its delivery is a write of its own, about 7 µs; busy it is shared by all that are under way.
         self.set("hear", node=node, node_busy=node_busy, redis=redis, redis_busy=redis_busy, from_redis=from_redis)
         ten, ten_busy = self.broadcasting("", at_once=False), self.broadcasting("_busy", at_once=True)
-        self.set("hear", node=node - self.costs["deliver.node"])
         self.set(
             "publish",
             redis=ten[1] - self.costs["hear.redis"],
