@@ -25,6 +25,7 @@
 #include <hiredis/hiredis.h>
 #include <hiredis/hiredis_ssl.h>
 
+#include "common/arena.h"
 #include "common/clock.h"
 #include "common/memory.h"
 #include "net/tls.h"
@@ -59,7 +60,9 @@ struct line {
 	struct tls *tls;       /* NULL: plain */
 	const char *host;      /* who the other side must be */
 	struct ssl_st *secure; /* the context's */
+	struct arena answers;  /* the one that is read, or looked at */
 	uint64_t heard_ms;
+	bool looking; /* at an answer */
 	bool connected;
 	bool unsent; /* the socket was full, or TLS has to hear something first */
 };
@@ -79,6 +82,7 @@ void line_destroy(struct line *line)
 	if (line == NULL)
 		return;
 	line_close(line);
+	arena_fini(&line->answers);
 	free(line->waits);
 	free(line);
 }
@@ -139,6 +143,8 @@ static void disconnect(struct line *line)
 	free_event(&line->write);
 	free_event(&line->flush);
 	redisFree(line->redis);
+	if (!line->looking)
+		arena_reset(&line->answers);
 	line->redis = NULL;
 	line->secure = NULL;
 	line->connected = line->unsent = false;
@@ -183,13 +189,15 @@ static const char *reason_of(const struct line *line)
 
 static void take(struct line *line, redisReply *reply)
 {
+	line->looking = true;
 	if (line->wait_count > 0) {
 		struct wait wait = wait_take(line);
 		wait.done(wait.context, line->handler->judge(line->context, reply), reply);
 	} else {
 		line->handler->heard(line->context, reply);
 	}
-	freeReplyObject(reply);
+	line->looking = false;
+	arena_reset(&line->answers);
 }
 
 static void flush(struct line *line)
@@ -406,6 +414,7 @@ bool line_open(struct line *line, const struct endpoint *endpoint, struct tls *t
 	}
 	set_socket_options(redis);
 	redis->reader->maxelements = ELEMENTS_MAX;
+	reply_make_in(redis->reader, &line->answers);
 	line->redis = redis;
 	line->heard_ms = clock_mono_ms();
 	line->read = make_event(line, redis->fd, EV_READ | EV_PERSIST, on_readable);

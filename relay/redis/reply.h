@@ -1,10 +1,19 @@
-/* Reading what Redis answered. All functions accept NULL, which is no answer at all. */
+/* What Redis answered. The functions that read it accept NULL, which is no answer at all. */
 #pragma once
 
 #include "common/text.h"
 
 /* Opaque: hiredis's own header is for reply.c and line.c. */
 typedef struct redisReply redisReply;
+
+struct arena;
+struct redisReader;
+
+/*
+ * The reader's replies shall be made in the arena, which is borrowed, and end with what is in it: a
+ * message is a reply of four parts, and would be eight allocations.
+ */
+void reply_make_in(struct redisReader *reader, struct arena *arena);
 
 /* Redis refused; reply_text() says why. */
 bool reply_is_error(const redisReply *reply);

@@ -101,7 +101,7 @@ static bool node_is_at_rest(void)
 {
 	const struct edge *edge = node.edge;
 
-	return edge->socket_count == 0 && edge->invocation_count == 0 &&
+	return edge_socket_count(edge) == 0 && edge->invocation_count == 0 &&
 	       edge->gathered_bytes == 0 && list_empty(&edge->dirty) &&
 	       edge->counters.visitors->value == 0;
 }
