@@ -77,11 +77,13 @@ def test_a_million_fragments(rig, scale):
     resident = node.resident_bytes()
     whole = message_of(size)
     pieces = [frame(0 if i else 1, whole[i : i + 1], fin=i == size - 1) for i in range(size)]
+    heard = []
     begun = time.monotonic()
     for at in range(0, size, 10_000):
         sender.send_bytes(b"".join(pieces[at : at + 10_000]))
-        receiver.fence()
-    assert len(receiver.hear()["data"]) > size - 100
+        heard += receiver.fence()
+    (message,) = heard or [receiver.hear()]
+    assert len(message["data"]) > size - 100
     record("F14", scale, f"{size} fragments of a byte, delivered after", time.monotonic() - begun, "s", "")
     assert within_memory(node.resident_bytes() - resident, 3 * LIMIT + SLACK_BYTES)
 
