@@ -97,10 +97,15 @@ def start_raw(tmp_path):
         raw.kill()
 
 
+def start_relay(folder, number, redis_url):
+    """Into whose memory the generator may look."""
+    return Relay(folder, number, redis_url=redis_url, core_dumps="on", **UNLIMITED)
+
+
 @pytest.fixture
 def ours(tmp_path):
     redis = Redis(tmp_path)
-    relays = [Relay(tmp_path, number, redis_url=redis.url, core_dumps="on", **UNLIMITED) for number in (1, 2)]
+    relays = [start_relay(tmp_path, number, redis.url) for number in (1, 2)]
     for relay in relays:
         relay.wait_ready()
     yield System("relay", *relays, others=[redis])
@@ -163,7 +168,7 @@ def test_meshes_of_their_own(ours):
 
 
 def test_three_nodes(ours, tmp_path):
-    third = Relay(tmp_path, 3, redis_url=ours.nodes[0].options["redis_url"], **UNLIMITED).wait_ready()
+    third = start_relay(tmp_path, 3, ours.nodes[0].options["redis_url"]).wait_ready()
     system = System("relay", *ours.nodes, third)
     try:
         assert system.run_well("meshes", sockets=30, mesh_peers=3, broadcasts=30)["sockets"] == 30
