@@ -115,6 +115,7 @@ void link_look(struct link *link)
 	link->up = true;
 	session_settled(link->session);
 	tell(link, NULL);
+	probe_up(link->probe);
 }
 
 static void on_lost(void *context)

@@ -7,7 +7,7 @@
  *
  * What comes on that channel and is not ours is of a twin: a process that was cloned from the same
  * snapshot, with the same number. Connections do not outlive a snapshot, so clones connect anew; each
- * then sends a probe at once, and knows its own by a nonce that it makes at each connect.
+ * then sends a probe once the link is up, and knows its own by a nonce that it makes at each connect.
  */
 #include "bus/probe.h"
 
@@ -196,7 +196,13 @@ static void on_subscribed(void *context)
 
 	probe->subscribed = true;
 	probe_heard(probe);
-	if (session_is_ready(probe->link->session))
+	if (probe->link->up)
+		send(probe);
+}
+
+void probe_up(struct probe *probe)
+{
+	if (probe->subscribed && !probe->in_flight)
 		send(probe);
 }
 

@@ -23,6 +23,12 @@ void probe_start(struct probe *probe);
 void probe_stop(struct probe *probe);
 
 /*
+ * The link is up. Looks for a twin only now: if Redis lets nobody publish, the session ends by it, and
+ * the peers' leases are to be renewed before.
+ */
+void probe_up(struct probe *probe);
+
+/*
  * Sees to it that the node's own channel is one of this link: on a Cluster its slot may be elsewhere
  * now.
  */
