@@ -197,7 +197,7 @@ static void on_subscribed(void *context)
 	probe->subscribed = true;
 	probe_heard(probe);
 	if (probe->link->up)
-		send(probe);
+		probe_up(probe);
 }
 
 void probe_up(struct probe *probe)
