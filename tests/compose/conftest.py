@@ -3,7 +3,6 @@ compose/ as it ships, on a real Docker. Its images, but for the relay's own, are
 where no registry gives them.
 """
 
-import inspect
 import itertools
 import os
 import sys
@@ -37,12 +36,7 @@ def pytest_collection_modifyitems(config, items):
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_pyfunc_call(pyfuncitem):
-    test = pyfuncitem.obj
-    if not inspect.iscoroutinefunction(test):
-        return None
-    arguments = {name: pyfuncitem.funcargs[name] for name in pyfuncitem._fixtureinfo.argnames}
-    client.run(test, TEST_SECONDS, arguments)
-    return True
+    return client.run_coroutine(pyfuncitem, TEST_SECONDS)
 
 
 @pytest.hookimpl(hookwrapper=True)

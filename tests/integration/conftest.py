@@ -7,7 +7,6 @@ that need their own options, or break something, start relays (and a Redis) of t
 """
 
 import functools
-import inspect
 import itertools
 import re
 
@@ -38,13 +37,7 @@ def pytest_configure():
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_pyfunc_call(pyfuncitem):
-    test = pyfuncitem.obj
-    if not inspect.iscoroutinefunction(test):
-        return None
-    names = pyfuncitem._fixtureinfo.argnames
-    arguments = {name: pyfuncitem.funcargs[name] for name in names}
-    client.run(test, TEST_SECONDS, arguments)
-    return True
+    return client.run_coroutine(pyfuncitem, TEST_SECONDS)
 
 
 @pytest.hookimpl(hookwrapper=True)

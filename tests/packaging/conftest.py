@@ -3,7 +3,6 @@ What is installed, and how it lives as a service of systemd: the package of the 
 that are containers.
 """
 
-import inspect
 import os
 import pathlib
 import sys
@@ -35,12 +34,7 @@ def pytest_collection_modifyitems(config, items):
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_pyfunc_call(pyfuncitem):
-    test = pyfuncitem.obj
-    if not inspect.iscoroutinefunction(test):
-        return None
-    arguments = {name: pyfuncitem.funcargs[name] for name in pyfuncitem._fixtureinfo.argnames}
-    client.run(test, TEST_SECONDS, arguments)
-    return True
+    return client.run_coroutine(pyfuncitem, TEST_SECONDS)
 
 
 @pytest.hookimpl(hookwrapper=True)

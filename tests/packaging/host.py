@@ -7,7 +7,7 @@ It has all rights in its container but that over the machine's limits, which thi
 import re
 
 from harness import patience
-from harness.client import Place
+from harness.nomads import Balanced
 from harness.process import ROOT
 from project import docker, inspect, run
 
@@ -33,7 +33,7 @@ def image():
     return name
 
 
-class Host:
+class Host(Balanced):
     tls = None
 
     def __init__(self, image, *options):
@@ -114,11 +114,6 @@ class Host:
     @property
     def url(self):
         return f"{'wss' if self.tls else 'ws'}://{self.address}:{self.port}"
-
-    async def join(self, mesh, id):
-        client = await Place(self, mesh).join(id)
-        client.beat(5)
-        return client
 
 
 async def meet(one, two):

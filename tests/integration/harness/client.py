@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import inspect
 import itertools
 import json
 import re
@@ -342,6 +343,15 @@ def run(test, seconds, arguments):
             abandon_all()
 
     asyncio.run(bounded())
+
+
+def run_coroutine(pyfuncitem, seconds):
+    """For pytest_pyfunc_call(): runs the test if it is a coroutine function, and leaves others to pytest."""
+    if not inspect.iscoroutinefunction(pyfuncitem.obj):
+        return None
+    names = pyfuncitem._fixtureinfo.argnames
+    run(pyfuncitem.obj, seconds, {name: pyfuncitem.funcargs[name] for name in names})
+    return True
 
 
 def abandon_all():
