@@ -5,6 +5,7 @@ import json
 import socket
 import statistics
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -13,7 +14,12 @@ from typing import NamedTuple
 import machine
 from compare import RUN_SECONDS_MAX, command
 from model import EVENTS
-from servers import HOST, Relay, until
+from servers import HOST, ROOT, Relay, until
+
+sys.path.insert(0, str(ROOT / "tests/integration"))
+
+from harness.process import cpu_seconds  # noqa: E402
+from harness.redis import encode  # noqa: E402
 
 PARTS = ("node", "node_busy", "redis", "redis_busy", "to_redis", "from_redis")
 
@@ -25,11 +31,6 @@ A_FEW = 200  # messages a second, far from each other
 AT_ONCE = 500  # messages that come together
 
 
-def encoded(words):
-    """A command as Redis reads it."""
-    return f"*{len(words)}\r\n".encode() + b"".join(b"$%d\r\n%s\r\n" % (len(word), word.encode()) for word in words)
-
-
 class Redis:
     """Its own counters."""
 
@@ -39,7 +40,7 @@ class Redis:
         self.reader = self.connection.makefile("rb")
 
     def ask(self, *words):
-        self.connection.sendall(encoded(words))
+        self.connection.sendall(encode(words))
         size = int(self.reader.readline()[1:])
         return self.reader.read(size + 2).decode()
 
@@ -63,7 +64,7 @@ class Redis:
         before = self.memory()
         with socket.create_connection((HOST, self.port)) as connection, connection.makefile("rb") as reader:
             names = [f"relay:{{bench-{number:05}}}:broadcast" for number in range(count)]
-            connection.sendall(encoded(["SUBSCRIBE", *names]))
+            connection.sendall(encode(["SUBSCRIBE", *names]))
             for _ in range(6 * count):
                 reader.readline()
             return (self.memory() - before) / count
@@ -141,9 +142,9 @@ def nobody(count):
         redis = Redis(system.redis_port)
         pids = dict(system.processes())
         reply = len(redis.ask("INFO", "stats"))
-        before, cpu, begin = redis.wire(), {name: machine.cpu_clock(pid) for name, pid in pids.items()}, time.monotonic()
+        before, cpu, begin = redis.wire(), {name: cpu_seconds(pid) for name, pid in pids.items()}, time.monotonic()
         time.sleep(SECONDS)
-        cpu = {name: 1e6 * (machine.cpu_clock(pid) - cpu[name]) for name, pid in pids.items()}
+        cpu = {name: 1e6 * (cpu_seconds(pid) - cpu[name]) for name, pid in pids.items()}
         took, after = time.monotonic() - begin, redis.wire()
         connections = [line for line in redis.ask("CLIENT", "LIST").splitlines() if "name=p2p-relay" in line]
         buffers = sum(int(line.partition("tot-mem=")[2].split()[0]) for line in connections)
@@ -171,7 +172,7 @@ def listeners(system, count):
         reader.start()
         for connection in connections:
             connection.setblocking(False)
-            connection.sendall(encoded(["SUBSCRIBE", "relay:{default}:broadcast"]))
+            connection.sendall(encode(["SUBSCRIBE", "relay:{default}:broadcast"]))
         until(lambda: redis.subscribers() == before + count, "the listeners")
         yield
     finally:

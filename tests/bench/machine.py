@@ -34,11 +34,6 @@ def cpu_seconds(pids):
     return seconds
 
 
-def cpu_clock(pid):
-    """CPU seconds of a process by the kernel's own clock of it, to the nanosecond (clock_getcpuclockid())."""
-    return time.clock_gettime(~pid << 3 | 2)
-
-
 def own_bytes(pid):
     """Memory of its own, and its share of what it has in common with others."""
     rollup = pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text()

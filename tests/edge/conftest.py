@@ -9,12 +9,15 @@ import pathlib
 import signal
 import ssl
 import subprocess
+import sys
 import tempfile
 
-import pytest
+sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "integration"))
 
-import client
-from client import Client, connect
+import pytest  # noqa: E402
+
+import client  # noqa: E402
+from client import Client, connect  # noqa: E402
 
 
 def program():

@@ -20,7 +20,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 
 from harness import patience
-from harness.process import ROOT
+from harness.process import ROOT, cpu_seconds
 from harness.redis import Redis
 from harness.relay import Relay, is_sanitized
 from programs import KINDS, Proxy, Swarm, judge, read_journal
@@ -83,11 +83,6 @@ class Node(Relay):
     def resident_bytes(self):
         with open(f"/proc/{self.pid}/statm", encoding="ascii") as statm:
             return int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-
-
-def cpu_seconds(pid):
-    """Of all its threads, to the nanosecond: its clock, as of clock_getcpuclockid(3)."""
-    return time.clock_gettime(~pid << 3 | 2)
 
 
 class Readiness:

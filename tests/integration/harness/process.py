@@ -5,6 +5,7 @@ import os
 import pathlib
 import signal
 import subprocess
+import time
 
 from . import patience
 
@@ -15,6 +16,11 @@ libc = ctypes.CDLL(None, use_errno=True)
 
 def die_with_parent():
     libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def cpu_seconds(pid):
+    """Of all its threads, to the nanosecond: its clock, as of clock_getcpuclockid(3)."""
+    return time.clock_gettime(~pid << 3 | 2)
 
 
 class Process:
