@@ -157,6 +157,14 @@ static void on_heard(void *context, const redisReply *reply)
 		probe_heard(link->probe);
 }
 
+void link_dropped(struct link *link)
+{
+	if (link->shared->cluster != NULL)
+		cluster_doubt(link->shared->cluster);
+	else
+		session_fail(link->session, "Redis ended a subscription by itself");
+}
+
 static bool may_read(void *context)
 {
 	const struct link *link = context;

@@ -73,6 +73,12 @@ enum bus_state links_state(const struct shared *shared);
 /* A topic has recovered: is the link up now? */
 void link_look(struct link *link);
 
+/*
+ * A subscription has ended by itself. On a Cluster its slot may be another shard's by now; any other
+ * Redis has no reason to, and both connections are made anew.
+ */
+void link_dropped(struct link *link);
+
 /* At the end of this turn of the loop leaves what is to be announced and published. */
 void link_wake(struct link *link);
 

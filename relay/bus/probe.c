@@ -225,7 +225,7 @@ static void on_dropped(void *context)
 
 	probe->subscribed = false;
 	probe->in_flight = false;
-	cluster_doubt(probe->link->shared->cluster);
+	link_dropped(probe->link);
 }
 
 /* Any tag will do of which the slot is this link's; those that begin with ~ name no mesh. */

@@ -4,7 +4,6 @@
 #include <stdlib.h>
 
 #include "bus/announces.h"
-#include "bus/cluster.h"
 #include "bus/inbox.h"
 #include "bus/link.h"
 #include "bus/load.h"
@@ -64,7 +63,7 @@ static void on_received(void *context, struct slice message)
 void topic_dropped(struct topic *topic)
 {
 	topic->dropped = true;
-	cluster_doubt(topic->link->shared->cluster);
+	link_dropped(topic->link);
 }
 
 static void on_dropped(void *context)

@@ -128,6 +128,14 @@ static inline void proxy_start(struct proxy *proxy, struct world *world)
 	world->settings.redis.url = proxy->url;
 }
 
+/* To subscribers, what Redis did not say. */
+static inline void proxy_say(struct proxy *proxy, const char *words)
+{
+	for (size_t i = 0; i < proxy->pair_count; i++)
+		if (proxy->pairs[i].subscriber && proxy->pairs[i].client != NULL)
+			bufferevent_write(proxy->pairs[i].client, words, strlen(words));
+}
+
 static inline void proxy_cut(struct proxy *proxy)
 {
 	for (size_t i = 0; i < proxy->pair_count; i++)

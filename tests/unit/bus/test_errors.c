@@ -90,12 +90,40 @@ static void other_errors_do_not(void **state)
 	proxy_stop(&proxy);
 }
 
+static void a_subscription_that_redis_ends_is_made_anew(void **state)
+{
+	struct world *world = *state;
+	struct proxy proxy;
+	struct node a;
+	struct lease alice;
+
+	proxy_start(&proxy, world);
+	node_start(&a, world);
+	node_open(&a, world);
+	lease_join(&alice, &a, world, "alice");
+	static const char *const ended[] = {
+		"*3\r\n$11\r\nunsubscribe\r\n$19\r\nrelay:{m}:broadcast\r\n:0\r\n",
+		"*3\r\n$12\r\nsunsubscribe\r\n$20\r\nrelay:{m}:peer:alice\r\n:0\r\n",
+	};
+	for (size_t i = 0; i < sizeof(ended) / sizeof(ended[0]); i++) {
+		proxy_say(&proxy, ended[i]);
+		AWAIT(world, a.mesh.losses == i + 1);
+		publish(&a, "alice", "x", 1);
+		AWAIT(world, alice.messages == i + 1);
+	}
+	assert_int_equal(alice.lost, 0);
+	lease_close(&alice, true);
+	node_stop(&a);
+	proxy_stop(&proxy);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(replica_is_not_used),
 		TEST(errors_about_redis_end_the_session),
 		TEST(other_errors_do_not),
+		TEST(a_subscription_that_redis_ends_is_made_anew),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
