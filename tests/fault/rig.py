@@ -263,6 +263,18 @@ class Rig:
         records = read_journal(self.swarm.journal, "JOINED")
         return sorted(at.time_us / 1e6 - since for at in records if at.time_us >= since * 1e6)
 
+    def latency_p99_ms(self, group, since, until):
+        """Of broadcasts sent between these times (s, time.monotonic()), as far as they have come to that group."""
+        number, members, sent, took = list(self.groups).index(group), set(), {}, []
+        for at in read_journal(self.swarm.journal, "PEER", "SENT_BROADCAST", "GOT_BROADCAST"):
+            if KINDS[at.kind] == "PEER" and at.number == number:
+                members.add(at.peer)
+            elif KINDS[at.kind] == "SENT_BROADCAST" and since * 1e6 <= at.time_us <= until * 1e6:
+                sent[at.peer, at.number] = at.time_us
+            elif KINDS[at.kind] == "GOT_BROADCAST" and at.peer in members and (at.other, at.number) in sent:
+                took.append(at.time_us - sent[at.other, at.number])
+        return sorted(took)[len(took) * 99 // 100] / 1000
+
     # The end
 
     def logs(self):
