@@ -10,7 +10,6 @@ A Redis, nodes, peers on them, a proxy between any two, and what is done to them
     verdict = rig.judge()
 """
 
-import json
 import os
 import re
 import resource
@@ -19,13 +18,12 @@ import time
 from collections import defaultdict
 from dataclasses import dataclass
 
-from harness import patience
-from harness.process import ROOT, cpu_seconds
+from harness import figures, patience
+from harness.process import cpu_seconds
 from harness.redis import Redis
 from harness.relay import Relay, is_sanitized
 from programs import KINDS, Proxy, Swarm, judge, read_journal
 
-FIGURES = ROOT / "build/reports/fault.jsonl"
 PEERS_COME_AND_GO = re.compile(r"\bevent=(joined|left|connection_\w+)\b")
 UNLIMITED = {"messages_per_second": 0, "bytes_per_second": 0, "presence_repeat_seconds": 0}
 
@@ -318,8 +316,4 @@ def within_memory(growth, bound):
 
 
 def record(row, scale, figure, value, unit, bar):
-    """A measured figure, for docs/reliability.md: a line of JSON in build/reports/fault.jsonl."""
-    line = {"row": row, "scale": scale.name, "figure": figure, "value": value, "unit": unit, "bar": bar}
-    FIGURES.parent.mkdir(parents=True, exist_ok=True)
-    with open(FIGURES, "a", encoding="utf-8") as file:
-        file.write(json.dumps(line) + "\n")
+    figures.record(row, figure, value, unit, bar, scale.name)
