@@ -490,6 +490,7 @@ class Model:
         self.agreed()
         patience.until(self.is_forgotten, lambda: f"no keys: {self.keys()}", GONE_SECONDS)
         for n, node in enumerate(self.rig.nodes):
+            assert "event=node_cloned" not in node.log(), f"{node.name} takes itself for a twin"
             before = self.descriptors.setdefault(n, node.descriptors())
             patience.until(
                 lambda n=node, b=before: abs(n.descriptors() - b) <= DESCRIPTORS_GROWTH_MAX,
