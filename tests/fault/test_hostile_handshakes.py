@@ -201,7 +201,8 @@ def leave_with_unread_bytes(node):
     stranger.hang_up()
 
 
-AT_A_TIME = 50  # who leaves does not wait for the node, and what many hold at once is memory that it keeps
+AT_A_TIME = 20  # who leaves does not wait for the node, and what many hold at once is memory that it keeps
+KEPT_BYTES_MAX = 1 << 20  # what the allocator may still touch of that; a leak would be a multiple
 
 
 def all_gone(node):
@@ -229,7 +230,7 @@ def come_together(node):
 @pytest.mark.parametrize("leave", [leave_at_once, leave_in_the_handshake, leave_half, leave_with_unread_bytes])
 def test_comings_and_goings_leave_nothing(rig, scale, leave):
     """F39: descriptors and memory are as before."""
-    count = scale.seconds(500, 25_000)
+    count = scale.seconds(5000, 100_000)
     rig.start_redis()
     (node,) = rig.start_nodes(1, ttl_seconds=TTL_S)
     come_together(node)
@@ -237,6 +238,6 @@ def test_comings_and_goings_leave_nothing(rig, scale, leave):
     descriptors, resident = node.descriptors(), node.resident_bytes()
     come_and_go(node, leave, count)
     patience.until(lambda: node.descriptors() <= descriptors, lambda: f"{node.descriptors()} descriptors")
-    growth = (node.resident_bytes() - resident) / resident
-    record("F39", scale, f"memory after {count} times {leave.__name__}", growth * 100, "%", "+- 1")
-    assert growth < 0.1
+    grown = node.resident_bytes() - resident
+    record("F39", scale, f"memory after {count} times {leave.__name__}", grown / resident * 100, "%", "+- 1")
+    assert grown < KEPT_BYTES_MAX
