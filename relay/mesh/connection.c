@@ -463,10 +463,11 @@ static void refuse_presence(struct connection *connection, enum error_code code,
 void connection_join_failed(struct connection *connection, enum error_code code,
                             const char *message)
 {
-	if (connection->state == CONNECTION_JOINED) {
+	if (connection->state == CONNECTION_JOINED)
 		seats_remove(mesh_seats(connection->mesh), connection->seat);
+	/* The time to join begins again: an outage costs nobody who tries the socket. */
+	if (connection->state == CONNECTION_JOINED || code == ERROR_BUS_UNAVAILABLE)
 		connection->opened_ms = now_ms(connection);
-	}
 	connection->state = CONNECTION_NEW;
 	connection->lease = NULL;
 	connection->change_due = false;

@@ -200,6 +200,24 @@ static void who_does_not_join_is_closed(void **state)
 	assert_int_equal(a->closed, CLOSE_HEARTBEAT);
 }
 
+static void who_tries_while_the_bus_is_away_is_not_closed(void **state)
+{
+	struct socket *a = world_connect();
+
+	(void)state;
+	world->mute = true;
+	for (unsigned tries = 0; tries < 3; tries++) {
+		world_pass(24000);
+		world_say(a, PRESENCE_A);
+		world_pass(5000);
+		assert_error(a, "bus_unavailable");
+	}
+	world_pass(29999);
+	assert_int_equal(a->closed, 0);
+	world_pass(1);
+	assert_int_equal(a->closed, CLOSE_HEARTBEAT);
+}
+
 static void one_peer(struct hub_settings *settings)
 {
 	settings->mesh_peers_max = 1;
@@ -282,6 +300,7 @@ int main(void)
 		TEST(an_event_that_never_comes_is_asked_for_again),
 		TEST(after_five_seconds_the_client_may_try_again),
 		TEST(who_does_not_join_is_closed),
+		TEST(who_tries_while_the_bus_is_away_is_not_closed),
 		TEST(a_full_mesh_refuses_newcomers_but_not_more_tabs),
 		TEST(a_storm_of_newcomers_takes_turns),
 		TEST(who_goes_while_waiting_leaves_no_trace),
