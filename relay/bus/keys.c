@@ -39,6 +39,11 @@ struct blob *keys_peer(struct slice prefix, struct slice mesh, struct slice id)
 	return join(prefix, mesh, SLICE(":peer:"), id);
 }
 
+struct blob *keys_demotion(struct slice prefix)
+{
+	return join(prefix, SLICE("~"), SLICE(":demotion"), SLICE(""));
+}
+
 void keys_node_text(uint64_t node, char text[KEYS_NODE_BYTES + 1])
 {
 	snprintf(text, KEYS_NODE_BYTES + 1, "%016" PRIx64, node);

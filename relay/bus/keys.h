@@ -25,5 +25,8 @@ struct blob *keys_peer(struct slice prefix, struct slice mesh, struct slice id);
 /* PREFIX{TAG}:node:NODE, the node's own channel. */
 struct blob *keys_node(struct slice prefix, struct slice tag, uint64_t node);
 
+/* PREFIX{~}:demotion, a channel of all nodes: see demotion.h. */
+struct blob *keys_demotion(struct slice prefix);
+
 /* Writes the node's number, and a zero. */
 void keys_node_text(uint64_t node, char text[KEYS_NODE_BYTES + 1]);

@@ -8,6 +8,7 @@
 
 #include "bus/announces.h"
 #include "bus/cluster.h"
+#include "bus/demotion.h"
 #include "bus/listings.h"
 #include "bus/probe.h"
 #include "bus/publications.h"
@@ -142,6 +143,13 @@ static void on_failed(void *context, const char *reason)
 
 /* ---- What the session hears */
 
+static void on_demoted(void *context)
+{
+	struct link *link = context;
+
+	demotion_tell(link->demotion);
+}
+
 static void on_moved(void *context, struct slice error)
 {
 	struct link *link = context;
@@ -197,6 +205,7 @@ struct link *link_create(struct shared *shared, const struct address_host *targe
 		.ready = on_ready,
 		.lost = on_lost,
 		.failed = on_failed,
+		.demoted = on_demoted,
 		.moved = on_moved,
 		.heard = on_heard,
 		.may_read = may_read,
@@ -222,6 +231,7 @@ struct link *link_create(struct shared *shared, const struct address_host *targe
 	link->scripts = scripts_create(link->session, shared->timers, shared->scripts, SCRIPT_COUNT,
 	                               on_loaded, link);
 	link->subscriptions = subscriptions_create(link->session, shared->cluster != NULL);
+	link->demotion = demotion_create(link);
 	link->traffic = traffic_create(link);
 	link->listings = listings_create(link);
 	return link;
@@ -242,6 +252,7 @@ void link_destroy(struct link *link)
 	assert(list_empty(&link->topics));
 	list_remove(&link->in_shared);
 	listings_destroy(link->listings);
+	demotion_destroy(link->demotion);
 	probe_destroy(link->probe);
 	scripts_destroy(link->scripts);
 	traffic_destroy(link->traffic);

@@ -7,6 +7,7 @@
  *
  *	session         two connections, over all outages
  *	probe           are they alive, and did we stand still ourselves?
+ *	demotion        is it still a master?
  *	scripts         the Lua scripts
  *	subscriptions   channels
  *	traffic         how much is published and not yet answered
@@ -28,6 +29,7 @@ struct link {
 
 	struct session *session;
 	struct probe *probe;
+	struct demotion *demotion;
 	struct scripts *scripts;
 	struct subscriptions *subscriptions;
 	struct traffic *traffic;

@@ -444,6 +444,8 @@ static enum answer judge(void *context, const redisReply *reply)
 		return ANSWER_OK;
 	if (is_elsewhere(session, reply_text(reply)))
 		return ANSWER_LOST;
+	if (session->state == READY && slice_starts(reply_text(reply), SLICE("READONLY ")))
+		session->handler->demoted(session->context);
 	if (ends_session(reply_text(reply))) {
 		session_fail(session, reply_text(reply).data);
 		return ANSWER_LOST;

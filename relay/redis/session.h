@@ -18,6 +18,8 @@ struct session_handler {
 	void (*lost)(void *context);
 	/* It connects anew in a while. After lost(), if it was ready. */
 	void (*failed)(void *context, const char *reason);
+	/* It is ready still, but has just been told that this Redis is a replica. lost() follows. */
+	void (*demoted)(void *context);
 	/* On a Cluster: an answer, on either connection, is "MOVED SLOT HOST:PORT". */
 	void (*moved)(void *context, struct slice error);
 	/* Something came in on the connection for subscriptions. */

@@ -150,7 +150,7 @@ def test_ids_that_look_like_something(rig, node):
 
 def keys_and_channels(rig):
     keys = rig.redis.call("KEYS", "*")
-    channels = [each for each in rig.redis.call("PUBSUB", "CHANNELS") if ":node:" not in each]
+    channels = [each for each in rig.redis.call("PUBSUB", "CHANNELS") if "{~}" not in each]
     return sorted(keys), sorted(channels)
 
 

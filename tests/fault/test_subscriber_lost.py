@@ -9,7 +9,7 @@ CALM = 5.2  # s: a node that lost Redis again before comes back with growing del
 
 def subscribers(redis):
     """How many connections are subscribed to the mesh, and to nodes' own channels (the last step)."""
-    nodes = len(redis.call("PUBSUB", "CHANNELS", "relay:node:*"))
+    nodes = len(redis.call("PUBSUB", "CHANNELS", "relay:{~}:node:*"))
     return redis.call("PUBSUB", "NUMSUB", "relay:{mesh-0}:broadcast")[1], nodes
 
 

@@ -126,7 +126,7 @@ async def test_a_mesh_is_in_one_hash_slot(start_redis, start_relays, mesh):
     (one,) = start_relays(1, redis=redis)
     alice = await Place(one, mesh).join("alice")
     names = redis.call("KEYS", "*") + redis.call("PUBSUB", "CHANNELS", "*")
-    names = [name for name in names if ":node:" not in name]  # a node has one, for all meshes
+    names = [name for name in names if "{~}" not in name]  # of nodes, for all meshes
     assert len(names) == 4
     assert all(name.startswith("relay:{%s}:" % mesh) for name in names), names
     await alice.close()

@@ -27,6 +27,36 @@ static void replica_is_not_used(void **state)
 	node_stop(&a);
 }
 
+/* One writes; the other, which finds nothing amiss for long, must not be left behind. */
+static void all_nodes_leave_a_replica_together(void **state)
+{
+	struct world *world = *state;
+	struct pair_of_nodes two;
+
+	world->settings.ttl_ms = 60000;
+	meet(&two, world);
+	ask(&world->server, "REPLICAOF 127.0.0.1 1");
+	run_ms(world, 1000); /* some probes of both */
+	assert_int_equal(state_of(&two.a), BUS_UP);
+	assert_int_equal(state_of(&two.b), BUS_UP);
+	announce_as(&two.alice, true);
+	AWAIT(world, state_of(&two.a) == BUS_DOWN && state_of(&two.b) == BUS_DOWN);
+	assert_int_equal(losses(), 2);
+	ask(&world->server, "REPLICAOF NO ONE");
+	AWAIT(world, two.a.mesh.losses == 1 && two.b.mesh.losses == 1);
+	publish(&two.a, "bob", "here", 1);
+	AWAIT(world, two.bob.messages == 1);
+
+	/* A master of which somebody says so is asked, and kept. */
+	for (int i = 0; i < 3; i++)
+		assert_string_equal(ask(&world->server, "PUBLISH relay:{~}:demotion x"), "2");
+	publish(&two.a, "bob", "still", 1);
+	AWAIT(world, two.bob.messages == 2 && bus_is_settled(two.a.bus));
+	run_ms(world, 100);
+	assert_int_equal(losses(), 2);
+	part(&two);
+}
+
 static void errors_about_redis_end_the_session(void **state)
 {
 	static const char *const errors[] = {
@@ -121,6 +151,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(replica_is_not_used),
+		TEST(all_nodes_leave_a_replica_together),
 		TEST(errors_about_redis_end_the_session),
 		TEST(other_errors_do_not),
 		TEST(a_subscription_that_redis_ends_is_made_anew),

@@ -22,6 +22,7 @@ static void names_share_the_tag_of_the_mesh(void **state)
 	check_name(keys_broadcast(SLICE("relay:"), SLICE("m")), "relay:{m}:broadcast");
 	check_name(keys_peer(SLICE("x"), SLICE("m"), SLICE("a:{b}")), "x{m}:peer:a:{b}");
 	check_name(keys_node(SLICE(""), SLICE("~"), 0x1f), "{~}:node:000000000000001f");
+	check_name(keys_demotion(SLICE("p:")), "p:{~}:demotion");
 }
 
 int main(void)
