@@ -62,6 +62,13 @@ def fill(server, seconds):
     server.call("CONFIG", "SET", "maxmemory", 0)
 
 
+def demote(server, seconds):
+    """A replica, of nobody, that keeps its clients."""
+    server.call("REPLICAOF", "127.0.0.1", 1)
+    yield seconds
+    server.call("REPLICAOF", "NO", "ONE")
+
+
 class Single:
     """One Redis that keeps what it knows in a file; each node reaches it by a way of the proxy."""
 
@@ -97,6 +104,7 @@ class Single:
             ("Redis is killed, back with its file", killed, lambda: restart(server, killed)),
             ("Redis is frozen", brief, lambda: freeze(server, brief)),
             ("Redis is frozen", long, lambda: freeze(server, long)),
+            ("Redis is a replica", killed, lambda: demote(server, killed)),
             ("subscribers are cut off", 0, lambda: cut_clients(server, "pubsub")),
             ("publishers are cut off", 0, lambda: cut_clients(server, "normal")),
             ("scripts are forgotten", 0, lambda: forget_scripts(server)),

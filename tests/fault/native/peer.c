@@ -299,19 +299,25 @@ static void say(struct visit *visit, struct slice words)
 	link_send(visit->link, words);
 }
 
+static void say_presence(struct visit *visit)
+{
+	visit->version = visit->peer->version;
+	say(visit, speech_presence(&text, visit->peer->number, visit->version));
+}
+
 /* The second answer to capabilities comes after the roster: the relay reads it when we have joined. */
 static void say_hello(void *context)
 {
 	struct visit *visit = context;
 
 	if (visit->joined) { /* it announced something new, and was refused */
-		say(visit, speech_presence(&text, visit->peer->number, visit->peer->version));
+		say_presence(visit);
 		return;
 	}
 	visit->answers = 0;
 	visit->refused = false;
 	say(visit, speech_capabilities(&text, true));
-	say(visit, speech_presence(&text, visit->peer->number, visit->peer->version));
+	say_presence(visit);
 	say(visit, speech_capabilities(&text, true));
 }
 
@@ -355,6 +361,8 @@ static void on_joined(struct visit *visit)
 	}
 	visit->joined = true;
 	note(peer, visit, RECORD_JOINED, 0, 0, 0);
+	if (visit->version != peer->version) /* it announced something new on another, meanwhile */
+		say_presence(visit);
 	struct visit *old = visit->takes_over ? find_visit(peer, visit->is_tab, false) : NULL;
 	visit->takes_over = false;
 	if (old != NULL) { /* which leaves the old place when it has heard all there */
@@ -462,12 +470,12 @@ void peer_beat(struct peer *peer)
 
 static void beat(struct visit *visit)
 {
-	const struct peer *peer = visit->peer;
-
-	if (visit->joined)
-		say(visit, peer->group->beats_presence
-		                   ? speech_presence(&text, peer->number, peer->version)
-		                   : SLICE("{\"type\":\"heartbeat\"}"));
+	if (!visit->joined)
+		return;
+	if (visit->peer->group->beats_presence)
+		say_presence(visit);
+	else
+		say(visit, SLICE("{\"type\":\"heartbeat\"}"));
 }
 
 static void on_beat(void *context)
@@ -485,7 +493,7 @@ void peer_change(struct peer *peer)
 	if (visit == NULL)
 		return;
 	note(peer, visit, RECORD_CHANGED, ++peer->version, 0, 0);
-	say(visit, speech_presence(&text, peer->number, peer->version));
+	say_presence(visit);
 }
 
 /* Going */

@@ -56,6 +56,7 @@ struct visit {
 	int node;
 	uint64_t opened_us;
 	unsigned answers; /* to capabilities */
+	uint32_t version; /* of what it announced last */
 	bool refused;     /* its presence was answered by an error */
 	bool upgraded, joined;
 	bool closing;       /* by its own will */
