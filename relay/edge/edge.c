@@ -26,13 +26,11 @@
 #define DESCRIPTORS_RESERVED 1088
 
 #define READ_BYTES_MAX 65536
-#define HEADER_BYTES_MAX 32768 /* of a request, its line included; longer ones are hung up on */
-
 /*
- * Requests that are being read at the same time. More wait: who sends a byte a second keeps others
- * out only with more connections than that. What is not filled of HEADER_BYTES_MAX costs nothing.
+ * Of a request, its line included; longer ones are hung up on. What is not filled costs nothing, so
+ * that every socket may have as much.
  */
-#define HEADER_TABLES_MAX 8192
+#define HEADER_BYTES_MAX 32768
 
 #define KEEP_ALIVE_SECONDS 30
 
@@ -207,7 +205,6 @@ static bool create_lws(struct edge *edge)
 		.retry_and_idle_policy = &no_keepalive,
 		.pt_serv_buf_size = 2 * READ_BYTES_MAX,
 		.max_http_header_data = HEADER_BYTES_MAX,
-		.max_http_header_pool = HEADER_TABLES_MAX,
 		.timeout_secs = edge->settings.handshake_seconds_max,
 		.timeout_secs_ah_idle = edge->settings.handshake_seconds_max,
 		.keepalive_timeout = KEEP_ALIVE_SECONDS,
