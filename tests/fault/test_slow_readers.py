@@ -32,11 +32,10 @@ def test_one_stops_reading(rig, scale):
     peers, rate, seconds = scale.seconds((10, 600, 3), (100, 100, 15))  # rate * peers deliveries of 1 kB a second
     rig.join_group("readers", peers - 1, node.group)
     join_slow_ones(rig, "stuck", 1, node.group, 4096)
-    resident = node.resident_bytes()
     rig.swarm("broadcast", "readers", rate, 1000)
     begun = now_ms()
     rig.hold(seconds)
-    stopped = now_ms()
+    stopped, resident = now_ms(), node.resident_bytes()
     rig.swarm("away", "stuck")  # for it cannot see its end
     rig.swarm("read", "stuck", 0)
     rig.swarm.until(lambda counts: counts["open"] == 0, "the stuck one to be closed", "stuck", seconds=240)
