@@ -87,7 +87,7 @@ class Busy(Trouble):
         self.thread.start()
 
     def spin(self):
-        with contextlib.suppress(RedisError):
+        with contextlib.suppress(RedisError, TimeoutError):  # it is killed, or lasts longer than we wait
             self.redis.call("EVAL", "while true do end", 0)
 
     def end(self):
