@@ -20,7 +20,7 @@ struct demotion {
 	struct link *link;
 	struct blob *channel; /* and a key that is never written. NULL: none is needed */
 	struct subscription *subscription;
-	bool asking; /* or telling */
+	bool under_way; /* a command of ours */
 };
 
 static void on_answer(void *context, enum answer answer, const redisReply *reply)
@@ -29,19 +29,25 @@ static void on_answer(void *context, enum answer answer, const redisReply *reply
 
 	(void)answer; /* READONLY has failed the session */
 	(void)reply;
-	demotion->asking = false;
+	demotion->under_way = false;
+}
+
+/* One at a time: who is told READONLY because it was asked to look does not tell it once more. */
+static void send(struct demotion *demotion, struct slice verb, struct slice argument)
+{
+	struct session *session = demotion->link->session;
+	const struct slice words[] = {verb, blob_slice(demotion->channel), argument};
+
+	if (demotion->under_way || !session_is_ready(session))
+		return;
+	demotion->under_way = true;
+	session_ask(session, words, 3, on_answer, demotion);
 }
 
 static void on_received(void *context, struct slice message)
 {
-	struct demotion *demotion = context;
-	const struct slice words[] = {SLICE("PEXPIRE"), blob_slice(demotion->channel), SLICE("1")};
-
 	(void)message;
-	if (demotion->asking || !session_is_ready(demotion->link->session))
-		return;
-	demotion->asking = true;
-	session_ask(demotion->link->session, words, 3, on_answer, demotion);
+	send(context, SLICE("PEXPIRE"), SLICE("1"));
 }
 
 static void on_subscribed(void *context)
@@ -58,14 +64,8 @@ static void on_dropped(void *context)
 
 void demotion_tell(struct demotion *demotion)
 {
-	struct link *link = demotion->link;
-
-	if (demotion->channel == NULL || demotion->asking)
-		return;
-	const struct slice words[] = {SLICE("PUBLISH"), blob_slice(demotion->channel),
-	                              slice_of(link->shared->node_text)};
-	demotion->asking = true;
-	session_ask(link->session, words, 3, on_answer, demotion);
+	if (demotion->channel != NULL)
+		send(demotion, SLICE("PUBLISH"), slice_of(demotion->link->shared->node_text));
 }
 
 struct demotion *demotion_create(struct link *link)

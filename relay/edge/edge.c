@@ -26,6 +26,7 @@
 #define DESCRIPTORS_RESERVED 1088
 
 #define READ_BYTES_MAX 65536
+
 /*
  * Of a request, its line included; longer ones are hung up on. What is not filled costs nothing, so
  * that every socket may have as much.
