@@ -1,9 +1,21 @@
 #include "common/memory.h"
 
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+
+#define KEPT_BYTES_MAX (8 << 20)
+
+/* Larger blocks are mapped apart, and given back at once. */
+#define BLOCK_BYTES_MAX (4 << 20)
+
+void mem_setup(void)
+{
+	mallopt(M_TRIM_THRESHOLD, KEPT_BYTES_MAX);
+	mallopt(M_MMAP_THRESHOLD, BLOCK_BYTES_MAX);
+}
 
 static void *checked(void *memory, size_t size)
 {

@@ -9,6 +9,12 @@
 
 #include <stddef.h>
 
+/*
+ * Says once, before anything is allocated, how much freed memory the process keeps: enough for the next
+ * message of megabytes, which would otherwise be paid for in page faults, each anew.
+ */
+void mem_setup(void);
+
 void *mem_alloc(size_t size) __attribute__((returns_nonnull, malloc, warn_unused_result));
 
 /* Like mem_alloc(), all bytes zero. */

@@ -465,6 +465,7 @@ int main(int argc, char **argv)
 		.err = stderr,
 	};
 
+	mem_setup();
 	switch (options_parse(&node.options, &input)) {
 	case OPTIONS_EXIT_OK:
 		return EXIT_SUCCESS;

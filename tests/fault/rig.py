@@ -78,6 +78,10 @@ class Node(Relay):
     def cpu_seconds(self):
         return cpu_seconds(self.pid)
 
+    def page_faults(self):
+        with open(f"/proc/{self.pid}/stat", encoding="ascii") as stat:
+            return int(stat.read().rsplit(")", 1)[1].split()[7])  # minflt of proc_pid_stat(5)
+
     def resident_bytes(self):
         with open(f"/proc/{self.pid}/statm", encoding="ascii") as statm:
             return int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")

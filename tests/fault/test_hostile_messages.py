@@ -120,6 +120,22 @@ def test_deep_and_wide(node, scale, name):
     record("F20", scale, f"{name}: CPU", (node.cpu_seconds() - before) * 1000 / PER_MEASURE, "ms", "<= 5")
 
 
+@pytest.mark.plain("AddressSanitizer gives memory back by rules of its own")
+def test_a_megabyte_is_not_paid_in_page_faults(node):
+    """F20: the memory for the next large message is that of the one before, still mapped."""
+    sender = join(node, "sender")
+
+    def faults_of(messages):
+        before = node.page_faults()
+        for _ in range(messages):
+            sender.send(DEEP["a string of a megabyte"][0])
+            sender.fence()
+        return node.page_faults() - before
+
+    faults_of(3)  # it comes by its memory
+    assert faults_of(PER_MEASURE) < PER_MEASURE * 25  # of the 250 pages of a copy
+
+
 BAD_IDS = ["", "x" * 129, "\0", "a\r\nb", "\x1b[31m", "\x7f", "relay"]
 BAD_RAW = ['"\\ud800"', "1", "{}", "[]", "true"]
 ODD_IDS = ["*", "{x}", "a:b", "__keyevent@0__:expired", "a b", "../x", "'; FLUSHALL", "ü", "relay:{mesh}:peers"]
