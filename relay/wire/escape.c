@@ -1,26 +1,28 @@
 #include "wire/escape.h"
 
-static int hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c |= 0x20;
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
+/* The value of each hexadecimal digit, marked to be one; 0 for what is none. */
+#define DIGIT 0x10
+
+static const uint8_t hex[256] = {
+	['0'] = DIGIT | 0x0, ['1'] = DIGIT | 0x1, ['2'] = DIGIT | 0x2, ['3'] = DIGIT | 0x3,
+	['4'] = DIGIT | 0x4, ['5'] = DIGIT | 0x5, ['6'] = DIGIT | 0x6, ['7'] = DIGIT | 0x7,
+	['8'] = DIGIT | 0x8, ['9'] = DIGIT | 0x9, ['a'] = DIGIT | 0xa, ['b'] = DIGIT | 0xb,
+	['c'] = DIGIT | 0xc, ['d'] = DIGIT | 0xd, ['e'] = DIGIT | 0xe, ['f'] = DIGIT | 0xf,
+	['A'] = DIGIT | 0xa, ['B'] = DIGIT | 0xb, ['C'] = DIGIT | 0xc, ['D'] = DIGIT | 0xd,
+	['E'] = DIGIT | 0xe, ['F'] = DIGIT | 0xf,
+};
 
 /* Reads the four digits of \uXXXX. Returns false if there are none. */
 static bool hex_read(const char *at, const char *end, uint32_t *unit)
 {
-	*unit = 0;
 	if (end - at < 4)
 		return false;
-	for (int i = 0; i < 4; i++) {
-		int digit = hex_digit(at[i]);
-		if (digit < 0)
-			return false;
-		*unit = *unit << 4 | (uint32_t)digit;
-	}
-	return true;
+
+	unsigned a = hex[(uint8_t)at[0]], b = hex[(uint8_t)at[1]];
+	unsigned c = hex[(uint8_t)at[2]], d = hex[(uint8_t)at[3]];
+
+	*unit = (a & 0xf) << 12 | (b & 0xf) << 8 | (c & 0xf) << 4 | (d & 0xf);
+	return (a & b & c & d & DIGIT) != 0;
 }
 
 const char *escape_end(const char *at, const char *end)

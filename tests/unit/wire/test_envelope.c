@@ -1,6 +1,7 @@
 /* A message that is accepted says the same to every parser; any other is refused for the right reason. */
 #include "wire/envelope.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -507,6 +508,22 @@ static void nothing_is_missed_at_any_offset(void **state)
 	}
 }
 
+static void escapes_have_hexadecimal_digits(void **state)
+{
+	(void)state;
+	for (int place = 0; place < 4; place++) {
+		for (int byte = 0; byte < 0x80; byte++) {
+			char message[] = "{\"type\":\"x\",\"data\":\"\\n\\u0061\\u0061\\t\"}";
+			char *digits = strstr(message, "\\u") + 2;
+			digits[place] = (char)byte;
+			assert_int_equal(read_exact((struct slice){message, sizeof(message) - 1}),
+			                 isxdigit(byte) ? ENVELOPE_OK : ENVELOPE_NOT_JSON);
+		}
+	}
+	assert_read("{\"type\":\"x\",\"to\":\"\\u1234\\u5678\\u90ab\\ucdef\\uABCD\\uEF00\"}");
+	assert_slice(envelope.to, "\u1234\u5678\u90ab\ucdef\uabcd\uef00");
+}
+
 static void every_cut_of_a_message_is_refused(void **state)
 {
 	(void)state;
@@ -570,6 +587,7 @@ int main(void)
 		cmocka_unit_test(valid_utf8_passes_in_every_string),
 		cmocka_unit_test(first_fault_on_the_way_is_told),
 		cmocka_unit_test(nothing_is_missed_at_any_offset),
+		cmocka_unit_test(escapes_have_hexadecimal_digits),
 		cmocka_unit_test(every_cut_of_a_message_is_refused),
 		cmocka_unit_test(million_members_are_read_in_one_pass),
 		cmocka_unit_test(every_fault_has_a_sentence),
