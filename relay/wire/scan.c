@@ -116,15 +116,16 @@ static inline const char *string_end(const char *at, const char *end, bool *esca
 		return NULL;
 	at = plain_end(at + 1, end);
 	while (at < end && *at != '"') {
-		/* A control character, or anything but ASCII, which seldom comes alone, escaped or not. */
 		if (*at == '\\') {
 			*escaped = true;
+			/* They come in runs: many writers of JSON escape whatever is not ASCII. */
 			do {
 				at = escape_end(at, end);
 				if (at == NULL)
 					return NULL;
 			} while (at < end && *at == '\\');
 		} else {
+			/* A control character, or anything but ASCII, which seldom comes alone. */
 			do {
 				size_t size = utf8_decode(at, end, &code);
 				if (size < 2)
