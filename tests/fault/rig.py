@@ -19,7 +19,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 
 from harness import figures, patience
-from harness.process import cpu_seconds
+from harness.process import cpu_seconds, stat_after_name
 from harness.redis import Redis
 from harness.relay import Relay, is_sanitized
 from programs import KINDS, Proxy, Swarm, judge, read_journal
@@ -79,8 +79,7 @@ class Node(Relay):
         return cpu_seconds(self.pid)
 
     def page_faults(self):
-        with open(f"/proc/{self.pid}/stat", encoding="ascii") as stat:
-            return int(stat.read().rsplit(")", 1)[1].split()[7])  # minflt of proc_pid_stat(5)
+        return int(stat_after_name(self.pid)[7])  # minflt
 
     def resident_bytes(self):
         with open(f"/proc/{self.pid}/statm", encoding="ascii") as statm:

@@ -14,6 +14,7 @@ import pytest
 from harness import patience
 from harness.client import Place, fence
 from harness.raw import RawSocket, upgrade_request
+from harness.process import stat_after_name
 from harness.redis import free_port
 from harness.relay import BINARY, SANITIZERS
 
@@ -51,8 +52,7 @@ def is_gone(pid):
         os.kill(pid, 0)
     except ProcessLookupError:
         return True
-    with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as stat:
-        return stat.read().rpartition(")")[2].split()[0] == "Z"
+    return stat_after_name(pid)[0] == "Z"
 
 
 @pytest.fixture

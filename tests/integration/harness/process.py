@@ -23,6 +23,12 @@ def cpu_seconds(pid):
     return time.clock_gettime(~pid << 3 | 2)
 
 
+def stat_after_name(pid):
+    """The fields of proc_pid_stat(5) from the third on, the state; the name before may hold anything."""
+    with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as stat:
+        return stat.read().rpartition(")")[2].split()
+
+
 class Process:
     """Started, frozen, thawed, killed; never waited for without a deadline."""
 
@@ -77,8 +83,7 @@ class Process:
         return self.running and self.state() != "T"
 
     def state(self):
-        with open(f"/proc/{self.pid}/stat", encoding="ascii", errors="replace") as stat:
-            return stat.read().rpartition(")")[2].split()[0]
+        return stat_after_name(self.pid)[0]
 
     def kill(self):
         """As a power cut: nothing is said to anybody."""
